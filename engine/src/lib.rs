@@ -1,1 +1,4 @@
-//! (to be written)
+//! The engine: admits, commits, seals, attests and proves.
+
+pub mod ports;
+pub mod store;

@@ -1,0 +1,1 @@
+//! The real adapters of the [`Store`](crate::ports::Store) port.
