@@ -1,0 +1,45 @@
+//! Every limit of the engine, with its reason.
+
+/// Largest object, in bytes, that is kept in memory and stored inside its commit. Larger ones stream into a container of
+/// their own: at this size one more file costs less than holding up everybody else's commit.
+pub const INLINE_BYTES_MAX: usize = 1 << 20;
+
+/// Most bytes of objects in one commit: what one sequential write takes a few tens of milliseconds for, so that a lone
+/// small deposit never waits long behind big ones.
+pub const COMMIT_BYTES_MAX: usize = 16 << 20;
+
+/// Most submissions in one commit; with [`DEPOSIT_FILES_MAX`] openings each at worst, a commit stays readable in memory.
+pub const COMMIT_SUBMISSIONS_MAX: usize = 1024;
+
+/// Submissions that may wait for the committer; beyond it callers are told to come back, so memory stays bounded.
+pub const QUEUE_SUBMISSIONS_MAX: usize = 4096;
+
+/// Most files of a deposit: one journal entry carries a commitment of 67 bytes for each, within 65,535 bytes.
+pub const DEPOSIT_FILES_MAX: usize = 512;
+
+/// Longest file name in bytes: what every file system takes.
+pub const FILE_NAME_BYTES_MAX: usize = 255;
+
+/// Longest title, transfer identifier or media type in bytes.
+pub const TITLE_BYTES_MAX: usize = 2_000;
+/// Longest transfer identifier in bytes; portals use at most a hundred.
+pub const TRANSFER_BYTES_MAX: usize = 200;
+/// Longest media type in bytes (RFC 6838 §4.2: two names of at most 127 characters).
+pub const MEDIA_TYPE_BYTES_MAX: usize = 255;
+
+/// Most descriptive metadata of a deposit, and their total length in bytes: the descriptor stays inline.
+pub const METADATA_ENTRIES_MAX: usize = 256;
+/// See [`METADATA_ENTRIES_MAX`].
+pub const METADATA_BYTES_MAX: usize = 64 << 10;
+
+/// Bytes read or written at a time when streaming: large enough for the disk, small enough for many streams at once.
+pub const STREAM_CHUNK_BYTES: usize = 256 << 10;
+
+/// Largest commit container that is read back: its objects, and journal, openings and descriptors of the worst batch.
+pub const COMMIT_CONTAINER_BYTES_MAX: u64 = 256 << 20;
+
+/// Clock steps, in milliseconds, that are journaled as an anomaly: beyond what NTP corrects by slewing.
+pub const CLOCK_STEP_MILLIS_MAX: i64 = 2_000;
+
+/// The longest time without a seal, in milliseconds, even when idle (guide GA Z42-019: at least every 24 h), with a margin.
+pub const IDLE_SEAL_MILLIS_MAX: i64 = 23 * 3_600 * 1_000;

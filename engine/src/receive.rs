@@ -1,0 +1,90 @@
+//! Receiving: the body streams by once, hashed with every algorithm in the same pass.
+//!
+//! Small bodies stay in memory and go into their commit; a large one goes straight into a container of its own, which
+//! nobody sees until it is published by [`crate::admit`]. Dropping a reception leaves nothing behind.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cartulaire_formats::container;
+use cartulaire_formats::hash::{Digests, MultiHasher};
+
+use crate::bounds::{INLINE_BYTES_MAX, STREAM_CHUNK_BYTES};
+use crate::ports::CreateError;
+use crate::sites::{Sites, SitesStaging};
+
+/// One body being received.
+pub struct Reception {
+    sites: Arc<Sites>,
+    hasher: MultiHasher,
+    buffer: Vec<u8>,
+    staging: Option<SitesStaging>,
+}
+
+/// One body, whole, with its digests; not yet judged.
+pub struct Received {
+    /// Its digests and length.
+    pub digests: Digests,
+    pub(crate) content: ReceivedContent,
+}
+
+pub(crate) enum ReceivedContent {
+    Inline(Bytes),
+    Staged(SitesStaging),
+}
+
+impl Reception {
+    /// Begins to receive a body.
+    ///
+    /// - `with_sha512`: a declared SHA-512 is to be checked, or a second evidence tree is configured.
+    #[must_use]
+    pub fn new(sites: Arc<Sites>, with_sha512: bool) -> Self {
+        Self { sites, hasher: MultiHasher::new(with_sha512), buffer: Vec::new(), staging: None }
+    }
+
+    /// Takes the next bytes, of any length.
+    ///
+    /// # Errors
+    /// [`CreateError`] if the site cannot take a large body; nothing is left behind.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), CreateError> {
+        self.hasher.update(bytes);
+        self.buffer.extend_from_slice(bytes);
+        let limit = if self.staging.is_some() { STREAM_CHUNK_BYTES } else { INLINE_BYTES_MAX + 1 };
+        if self.buffer.len() < limit {
+            return Ok(());
+        }
+        self.spill()
+    }
+
+    fn spill(&mut self) -> Result<(), CreateError> {
+        let chunk = Bytes::from(std::mem::take(&mut self.buffer));
+        if self.staging.is_none() {
+            self.staging = Some(self.sites.stage(container::STREAMED_HEAD_LEN)?);
+        }
+        self.staging.as_mut().expect("staged above").append(&chunk)
+    }
+
+    /// Bytes received so far.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.hasher.size()
+    }
+
+    /// Ends the body.
+    ///
+    /// # Errors
+    /// As [`Reception::write`].
+    pub fn finish(mut self) -> Result<Received, CreateError> {
+        if self.staging.is_some() {
+            let padding = container::padding(self.hasher.size());
+            self.buffer.resize(self.buffer.len() + padding, 0);
+            self.buffer.extend_from_slice(&container::END);
+            self.spill()?;
+        }
+        let content = match self.staging {
+            Some(staging) => ReceivedContent::Staged(staging),
+            None => ReceivedContent::Inline(Bytes::from(self.buffer)),
+        };
+        Ok(Received { digests: self.hasher.finish(), content })
+    }
+}

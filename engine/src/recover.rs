@@ -1,0 +1,258 @@
+//! Opening an archive: the index follows the store to its end by the same code as the normal path, then whatever a
+//! crash left undone is done.
+//!
+//! The store is the truth. A store that ends before what the index knows was rolled back, and is refused. What the
+//! index knows is on every required copy, for it only ever follows what was written everywhere; what lies beyond it is
+//! copied from the deciding site as it is followed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cartulaire_formats::aip::AipDescriptor;
+use cartulaire_formats::checkpoint::SignedCheckpoint;
+use cartulaire_formats::commit::Commit;
+use cartulaire_formats::container;
+use cartulaire_formats::journal::{EventType, Outcome, TenantId, leaf_hash};
+use cartulaire_formats::layout::{self, CommitNumber, ObjectName, SealNumber, SequenceNumber};
+use cartulaire_formats::tiles::{TILE_WIDTH, TreeEdge};
+
+use crate::archive::{Archive, PendingCommit, Progress};
+use crate::bounds::COMMIT_CONTAINER_BYTES_MAX;
+use crate::commit::{Committer, Event, Submission};
+use crate::fault::{Damage, DamageKind, Fault, must_read};
+use crate::index::{CommitHead, CommitRecord, SealRecord};
+use crate::ports::{Child, Store};
+use crate::seal::{grow, write_leaves, write_tiles};
+
+/// Largest checkpoint, key or text object that is read back, in bytes.
+const SMALL_OBJECT_BYTES_MAX: u64 = 1 << 20;
+
+/// Brings the index to the store's end and completes the copies.
+pub(crate) fn recover(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result<(), Fault> {
+    follow_commits(archive, progress)?;
+    follow_seals(archive, progress)?;
+    sweep_containers(archive)
+}
+
+/// Writes what a new archive begins with, or journals that the old one was opened.
+pub(crate) fn begin(archive: &Archive, committer: &mut Committer) -> Result<(), Fault> {
+    let key = archive.key();
+    let texts = [
+        (layout::readme(), README.to_owned()),
+        (layout::log_vkey(u32::from_be_bytes(key.id().0)), format!("{key}\n")),
+        (layout::log_pem(u32::from_be_bytes(key.id().0)), key.to_pem()),
+    ];
+    for (name, text) in texts {
+        archive.sites().create_derived(&name, &[Bytes::from(text)])?;
+    }
+    let is_new = archive.index().commit_head()?.is_none();
+    let event = if is_new { EventType::ServiceCreated } else { EventType::ServiceStarted };
+    let event = Event::of_service(event, "journal", Outcome::Success)
+        .with_fact("origin", key.name().as_str())
+        .with_fact("log_key", key);
+    committer.commit(vec![Submission::Event(event)]).map(|_| ())
+}
+
+/// Reads a commit and checks its form and its own commitments.
+pub(crate) fn read_commit(archive: &Archive, number: CommitNumber) -> Result<Option<(Commit, Bytes)>, Fault> {
+    let name = layout::commit(number);
+    let bytes = must_read(&name, archive.sites().read_whole(&name, COMMIT_CONTAINER_BYTES_MAX))?;
+    let Some(bytes) = bytes else { return Ok(None) };
+    let commit = Commit::parse(&bytes).map_err(|error| Damage::new(&name, DamageKind::Commit(error)))?;
+    if commit.trailer.commit != number {
+        return Err(Damage::new(&name, DamageKind::Chain).into());
+    }
+    Ok(Some((commit, bytes)))
+}
+
+/// A commit that must be there.
+pub(crate) fn existing_commit(archive: &Archive, number: CommitNumber) -> Result<(Commit, Bytes), Fault> {
+    let missing = || Damage::new(layout::commit(number), DamageKind::Missing).into();
+    read_commit(archive, number)?.ok_or_else(missing)
+}
+
+fn follow_commits(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result<(), Fault> {
+    let mut head = archive.index().commit_head()?;
+    if let Some(head) = &head {
+        check_not_rolled_back(archive, head)?;
+    }
+    let mut chains: Chains = HashMap::new();
+    loop {
+        let number = head.map_or(CommitNumber(0), |h| h.commit.next());
+        let Some((commit, bytes)) = read_commit(archive, number)? else { return Ok(()) };
+        check_chain(archive, &commit, head.as_ref(), &mut chains)?;
+        archive.sites().complete(&layout::commit(number))?;
+        let record = record_of(archive, commit, &bytes)?;
+        archive.index().apply_commit(&record)?;
+        head = archive.index().commit_head()?;
+        progress(Progress::Commit(number));
+    }
+}
+
+fn check_not_rolled_back(archive: &Archive, head: &CommitHead) -> Result<(), Fault> {
+    let rolled_back = || Damage::new(layout::commit(head.commit), DamageKind::RolledBack);
+    let (commit, _) = read_commit(archive, head.commit)?.ok_or_else(rolled_back)?;
+    if commit.trailer_digest != head.trailer {
+        return Err(rolled_back().into());
+    }
+    Ok(())
+}
+
+type Chains = HashMap<TenantId, Option<cartulaire_formats::merkle::LeafHash>>;
+
+fn check_chain(
+    archive: &Archive,
+    commit: &Commit,
+    head: Option<&CommitHead>,
+    chains: &mut Chains,
+) -> Result<(), Fault> {
+    let trailer = &commit.trailer;
+    let broken = || Fault::from(Damage::new(layout::commit(trailer.commit), DamageKind::Chain));
+    let first = head.map_or(SequenceNumber(0), |h| h.next);
+    if trailer.first != first || trailer.previous != head.map(|h| h.trailer) {
+        return Err(broken());
+    }
+    for (entry, line) in &commit.entries {
+        let known = match chains.get(&entry.tenant) {
+            Some(last) => *last,
+            None => archive.index().tenant(&entry.tenant)?.and_then(|row| row.last),
+        };
+        if entry.prev != known {
+            return Err(broken());
+        }
+        chains.insert(entry.tenant.clone(), Some(leaf_hash(line)));
+    }
+    Ok(())
+}
+
+/// Reads from a commit's own objects what the index follows.
+fn record_of(archive: &Archive, commit: Commit, bytes: &[u8]) -> Result<CommitRecord, Fault> {
+    let name = layout::commit(commit.trailer.commit);
+    let (mut descriptors, mut details) = (HashMap::new(), HashMap::new());
+    for (entry, _) in &commit.entries {
+        let Some(opening) = commit.openings_of(entry.seq).next() else { continue };
+        let Some(member) = commit.object(&entry.tenant, &opening.sha256) else { continue };
+        let content = &bytes[member.offset as usize..(member.offset + member.size) as usize];
+        if entry.event == EventType::Deposit {
+            let descriptor = AipDescriptor::parse(content);
+            let descriptor = descriptor.map_err(|_| Damage::new(&name, DamageKind::Malformed))?;
+            descriptors.insert(entry.seq, descriptor);
+        } else {
+            details.insert(entry.seq, content.to_vec());
+        }
+    }
+    let mut direct_sizes = HashMap::new();
+    for direct in &commit.trailer.containers {
+        let size = direct_size(archive, &direct.container)?;
+        direct_sizes.insert(direct.container.clone(), size);
+    }
+    Ok(CommitRecord { commit, descriptors, details, direct_sizes })
+}
+
+/// The size of the one object in a direct container, from its head.
+fn direct_size(archive: &Archive, container: &str) -> Result<u64, Fault> {
+    let malformed = || Fault::from(Damage::new(container, DamageKind::Malformed));
+    let name: ObjectName = container.parse().map_err(|_| malformed())?;
+    archive.sites().complete(&name)?;
+    let head = must_read(&name, archive.sites().read(&name, 0..container::STREAMED_HEAD_LEN as u64))?;
+    let (_, size) = container::parse_streamed_head(&head).map_err(|_| malformed())?;
+    Ok(size)
+}
+
+fn follow_seals(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result<(), Fault> {
+    let mut head = archive.index().seal_head()?;
+    let mut edge = match &head {
+        Some(head) => TreeEdge::decode(&head.edge).map_err(|_| crate::index::IndexError::Malformed)?,
+        None => TreeEdge::empty(),
+    };
+    let committed = archive.index().commit_head()?.map_or(0, |h| h.next.0);
+    let mut pending = load_pending(archive, edge.size().0, committed)?;
+    let mut lines = lines_since_bundle(archive, edge.size().0)?;
+    loop {
+        let seal = head.as_ref().map_or(SealNumber(0), |h| h.seal.next());
+        let name = layout::checkpoint(seal);
+        let Some(note) = must_read(&name, archive.sites().read_whole(&name, SMALL_OBJECT_BYTES_MAX))? else { break };
+        let wrong = || Fault::from(Damage::new(&name, DamageKind::Checkpoint));
+        let signed = SignedCheckpoint::open(&note, archive.key()).map_err(|_| wrong())?;
+        let covered = pending.iter().position(|c: &Arc<PendingCommit>| c.end() == signed.checkpoint().size().0);
+        let rest = pending.split_off(covered.ok_or_else(wrong)? + 1);
+        let grown = grow(&edge, &lines, &pending);
+        if grown.edge().root() != signed.checkpoint().root() {
+            return Err(wrong());
+        }
+        archive.sites().complete(&name)?;
+        write_tiles(archive, &grown)?;
+        let next = write_leaves(archive, seal, &signed.checkpoint().text(), head.as_ref(), &grown)?;
+        archive.index().apply_seal(&SealRecord { head: next.clone(), size: grown.edge().size().0 })?;
+        lines = grown.lines().to_vec();
+        edge = grown.edge().clone();
+        head = Some(next);
+        pending = rest;
+        progress(Progress::Seal(seal));
+    }
+    archive.publish_edge(edge);
+    archive.pending().extend(pending);
+    Ok(())
+}
+
+/// The commits that hold entries `[from, to)`; both are bounds of commits.
+fn load_pending(archive: &Archive, from: u64, to: u64) -> Result<Vec<Arc<PendingCommit>>, Fault> {
+    let mut pending = Vec::new();
+    let mut next = from;
+    while next < to {
+        let number = archive.index().commit_of(SequenceNumber(next))?.ok_or(crate::index::IndexError::Malformed)?;
+        let (commit, _) = existing_commit(archive, number)?;
+        let commit = PendingCommit::new(commit);
+        next = commit.end();
+        pending.push(Arc::new(commit));
+    }
+    Ok(pending)
+}
+
+/// The lines of the entries between the last full entry bundle and the end of a log of that size.
+pub(crate) fn lines_since_bundle(archive: &Archive, size: u64) -> Result<Vec<Vec<u8>>, Fault> {
+    let mut lines = Vec::new();
+    let mut next = size - size % TILE_WIDTH as u64;
+    while next < size {
+        let number = archive.index().commit_of(SequenceNumber(next))?.ok_or(crate::index::IndexError::Malformed)?;
+        let (commit, _) = existing_commit(archive, number)?;
+        let skip = (next - commit.trailer.first.0) as usize;
+        let take = (size - next) as usize;
+        let found = commit.entries.into_iter().skip(skip).take(take).map(|(_, line)| line);
+        let before = lines.len();
+        lines.extend(found);
+        next += (lines.len() - before) as u64;
+    }
+    Ok(lines)
+}
+
+/// Deletes the large objects of the last days that no commit names: deposits that a crash cut short.
+fn sweep_containers(archive: &Archive) -> Result<(), Fault> {
+    let Some(head) = archive.index().commit_head()? else { return Ok(()) };
+    let since = head.time.checked_add_millis(-2 * 24 * 3_600 * 1_000).unwrap_or(head.time);
+    let since = format!("{}/{}", layout::DIRECT_CONTAINERS, since.date());
+    for site in archive.sites().iter() {
+        for day in must_read(layout::DIRECT_CONTAINERS, site.store.children(layout::DIRECT_CONTAINERS))? {
+            match day {
+                Child::Folder(day) if day >= since => sweep_day(archive, &*site.store, &day)?,
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn sweep_day(archive: &Archive, store: &dyn Store, day: &str) -> Result<(), Fault> {
+    for child in must_read(day, store.children(day))? {
+        let Child::Object(name, _) = child else { continue };
+        if !archive.index().knows_container(name.as_str())? {
+            tracing::info!(container = %name, "deleting an orphan of an unfinished deposit");
+            store.delete(&name)?;
+        }
+    }
+    Ok(())
+}
+
+/// What lies at the root of every site, for whoever finds it without us.
+const README: &str = include_str!("CARTULAIRE.txt");

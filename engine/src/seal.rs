@@ -1,0 +1,196 @@
+//! Sealing: what was committed since the last seal becomes part of the Merkle log and of an evidence tree.
+//!
+//! Creating `seals/<n>/checkpoint`, if absent, makes the seal. Tiles and leaves follow from the commits and that
+//! checkpoint alone, so whatever a crash leaves unwritten is derived again, byte for byte, when the archive is opened.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cartulaire_formats::checkpoint::Checkpoint;
+use cartulaire_formats::commit::Opening;
+use cartulaire_formats::hash::Sha256Digest;
+use cartulaire_formats::journal::leaf_hash;
+use cartulaire_formats::layout::{self, SealNumber};
+use cartulaire_formats::merkle::{RootHash, TreeSize};
+use cartulaire_formats::note::Note;
+use cartulaire_formats::tiles::{self, FullTile, TreeEdge};
+
+use crate::archive::{Archive, PendingCommit};
+use crate::bounds::IDLE_SEAL_MILLIS_MAX;
+use crate::evidence::{self, EvidenceLeaves};
+use crate::fault::Fault;
+use crate::index::{SealHead, SealRecord};
+
+/// A seal at rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sealed {
+    /// Its number.
+    pub seal: SealNumber,
+    /// The log's size: entries below it are sealed.
+    pub size: TreeSize,
+    /// The log's root.
+    pub root: RootHash,
+}
+
+/// The one writer of seals.
+pub struct Sealer {
+    archive: Arc<Archive>,
+    edge: TreeEdge,
+    head: Option<SealHead>,
+    /// Lines since the last full entry bundle.
+    lines: Vec<Vec<u8>>,
+    poisoned: bool,
+}
+
+/// A log grown by some commits, not at rest yet.
+pub(crate) struct Grown {
+    edge: TreeEdge,
+    tiles: Vec<FullTile>,
+    bundles: Vec<(u64, Vec<u8>)>,
+    lines: Vec<Vec<u8>>,
+    openings: Vec<Opening>,
+}
+
+impl Sealer {
+    pub(crate) fn new(archive: Arc<Archive>) -> Result<Self, Fault> {
+        let head = archive.index().seal_head()?;
+        let edge = (*archive.edge()).clone();
+        let lines = crate::recover::lines_since_bundle(&archive, edge.size().0)?;
+        Ok(Self { archive, edge, head, lines, poisoned: false })
+    }
+
+    /// Whether a seal is due: something was committed that calls for one, or a day has almost gone by since the oldest
+    /// unsealed entry.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        let pending = self.archive.pending();
+        let now = self.archive.clock().now().as_millis();
+        let old = |commit: &PendingCommit| now - commit.time.as_millis() >= IDLE_SEAL_MILLIS_MAX;
+        pending.iter().any(|commit| commit.wakes) || pending.front().is_some_and(|commit| old(commit))
+    }
+
+    /// Seals everything that is committed and not sealed; nothing to seal gives `None`.
+    ///
+    /// On return the checkpoint, the leaves and the full tiles survive power loss on every required site.
+    ///
+    /// # Errors
+    /// - [`Fault::Retry`]: no seal was made; deposits are not concerned.
+    /// - [`Fault::Poisoned`]: unknown whether the seal was made; open the archive again.
+    pub fn seal(&mut self) -> Result<Option<Sealed>, Fault> {
+        if self.poisoned {
+            return Err(Fault::Poisoned);
+        }
+        let commits: Vec<Arc<PendingCommit>> = self.archive.pending().iter().cloned().collect();
+        if commits.is_empty() {
+            return Ok(None);
+        }
+        let grown = grow(&self.edge, &self.lines, &commits);
+        let sealed = self.write(grown).map_err(|fault| self.fail(fault))?;
+        self.archive.pending().drain(..commits.len());
+        Ok(Some(sealed))
+    }
+
+    fn fail(&mut self, fault: Fault) -> Fault {
+        match fault {
+            Fault::Retry(retry) => Fault::Retry(retry),
+            _ => {
+                self.poisoned = true;
+                Fault::Poisoned
+            }
+        }
+    }
+
+    fn write(&mut self, grown: Grown) -> Result<Sealed, Fault> {
+        let seal = self.head.as_ref().map_or(SealNumber(0), |head| head.seal.next());
+        let checkpoint = Checkpoint::new(self.archive.key().name().clone(), grown.edge.size(), grown.edge.root());
+        let text = checkpoint.text();
+        let signature = self.archive.signer().sign(text.as_bytes())?;
+        let note = Note::sign(text.clone(), self.archive.key(), |_| signature);
+        let note = note.expect("a checkpoint's text is a note's text").to_string();
+        write_tiles(&self.archive, &grown)?;
+        // Full tiles are at rest; they say nothing until a checkpoint reaches them.
+        self.archive.sites().create(&layout::checkpoint(seal), &[Bytes::from(note)])?;
+        // The seal is made: from here on no other checkpoint of that number can be.
+        let head = write_leaves(&self.archive, seal, &text, self.head.as_ref(), &grown)?;
+        let size = grown.edge.size();
+        self.archive.index().apply_seal(&SealRecord { head: head.clone(), size: size.0 })?;
+        self.archive.publish_edge(grown.edge.clone());
+        self.head = Some(head);
+        self.lines = grown.lines;
+        self.edge = grown.edge;
+        Ok(Sealed { seal, size, root: self.edge.root() })
+    }
+}
+
+/// Appends the entries of some commits to a log.
+pub(crate) fn grow(edge: &TreeEdge, lines: &[Vec<u8>], commits: &[Arc<PendingCommit>]) -> Grown {
+    let mut grown = Grown {
+        edge: edge.clone(),
+        tiles: Vec::new(),
+        bundles: Vec::new(),
+        lines: lines.to_vec(),
+        openings: Vec::new(),
+    };
+    for commit in commits {
+        assert_eq!(commit.first, grown.edge.size().0, "commits are sealed in order, each once");
+        for line in &commit.lines {
+            grown.tiles.extend(grown.edge.append(leaf_hash(line)));
+            grown.lines.push(line.clone());
+            if grown.lines.len() == tiles::TILE_WIDTH {
+                let number = grown.edge.size().0 / tiles::TILE_WIDTH as u64 - 1;
+                let bundle = tiles::encode_bundle(&grown.lines).expect("an entry is at most 65,535 bytes");
+                grown.bundles.push((number, bundle));
+                grown.lines.clear();
+            }
+        }
+        grown.openings.extend_from_slice(&commit.openings);
+    }
+    grown
+}
+
+impl Grown {
+    pub(crate) fn edge(&self) -> &TreeEdge {
+        &self.edge
+    }
+
+    pub(crate) fn lines(&self) -> &[Vec<u8>] {
+        &self.lines
+    }
+}
+
+pub(crate) fn write_tiles(archive: &Archive, grown: &Grown) -> Result<(), Fault> {
+    for tile in &grown.tiles {
+        let name = layout::tile(tile.level, tile.number);
+        archive.sites().create_derived(&name, &[Bytes::from(tile.to_bytes())])?;
+    }
+    for (number, bundle) in &grown.bundles {
+        let name = layout::entry_bundle(*number);
+        archive.sites().create_derived(&name, &[Bytes::from(bundle.clone())])?;
+    }
+    Ok(())
+}
+
+/// Writes the leaves of every evidence tree of a seal and returns its head.
+pub(crate) fn write_leaves(
+    archive: &Archive,
+    seal: SealNumber,
+    checkpoint_text: &str,
+    previous: Option<&SealHead>,
+    grown: &Grown,
+) -> Result<SealHead, Fault> {
+    let sha256 = EvidenceLeaves::sha256(checkpoint_text, previous.map(|head| head.root_sha256), &grown.openings);
+    let root_sha256 = Sha256Digest::from_slice(&evidence::root(&sha256)).expect("a SHA-256 tree has a SHA-256 root");
+    let mut head = SealHead { seal, root_sha256, root_sha512: None, edge: grown.edge.encode() };
+    let mut trees = vec![sha256];
+    if archive.has_sha512_tree() {
+        let before = previous.and_then(|head| head.root_sha512);
+        let sha512 = EvidenceLeaves::sha512(checkpoint_text, before, &grown.openings);
+        head.root_sha512 = cartulaire_formats::hash::Sha512Digest::from_slice(&evidence::root(&sha512));
+        trees.push(sha512);
+    }
+    for leaves in trees {
+        let name = layout::evidence_leaves(seal, leaves.algorithm());
+        archive.sites().create_derived(&name, &[Bytes::from(leaves.into_bytes())])?;
+    }
+    Ok(head)
+}

@@ -1,0 +1,295 @@
+//! The engine running: one committer thread clocked by itself, one sealer thread, one attester thread.
+//!
+//! The committer has no timer: whatever arrived while the last sync ran goes into the next commit. Queues are bounded;
+//! when one is full the caller is told to come back.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use cartulaire_formats::layout::{EvidenceAlgorithm, SealNumber};
+
+use crate::archive::{Archive, Writers};
+use crate::attest::Attester;
+use crate::bounds::{COMMIT_BYTES_MAX, COMMIT_SUBMISSIONS_MAX, QUEUE_SUBMISSIONS_MAX};
+use crate::commit::{Committed, Committer, Submission};
+use crate::fault::{Fault, Retry};
+use crate::seal::Sealer;
+
+/// Takes the outcome of a submission, on the committer's thread: it must be quick.
+pub type Reply = Box<dyn FnOnce(Result<Committed, Fault>) + Send>;
+
+type Waiting = (Submission, Reply);
+
+/// How far sealing and attesting have come; what waiters watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Milestones {
+    /// Entries below this are sealed.
+    pub sealed_size: u64,
+    /// Seals below this are attested in every tree.
+    pub attested_seals: u64,
+}
+
+/// The running engine. Dropping it stops the threads after what is queued is done.
+pub struct Service {
+    archive: Arc<Archive>,
+    queue: Option<SyncSender<Waiting>>,
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    stopping: AtomicBool,
+    poisoned: AtomicBool,
+    milestones: Mutex<Milestones>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn milestones(&self) -> MutexGuard<'_, Milestones> {
+        self.milestones.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn advance(&self, change: impl FnOnce(&mut Milestones)) {
+        change(&mut self.milestones());
+        self.changed.notify_all();
+    }
+
+    /// Sleeps until something changes, at most that long.
+    fn pause(&self, longest: Duration) {
+        if !self.stopping.load(Ordering::Acquire) {
+            let guard = self.milestones();
+            drop(self.changed.wait_timeout(guard, longest));
+        }
+    }
+
+    fn poison(&self, fault: &Fault) {
+        tracing::error!(%fault, "the writer has stopped");
+        self.poisoned.store(true, Ordering::Release);
+        self.changed.notify_all();
+    }
+}
+
+impl Service {
+    /// Starts the threads.
+    ///
+    /// - `seal_period`: a seal is made this often while something is committed.
+    #[must_use]
+    pub fn start(archive: Arc<Archive>, writers: Writers, seal_period: Duration) -> Self {
+        let (queue, waiting) = sync_channel(QUEUE_SUBMISSIONS_MAX);
+        let shared = Arc::new(Shared {
+            stopping: AtomicBool::new(false),
+            poisoned: AtomicBool::new(false),
+            milestones: Mutex::new(initial_milestones(&archive)),
+            changed: Condvar::new(),
+        });
+        let Writers { committer, sealer, attester } = writers;
+        let threads = vec![
+            spawn("committer", &shared, move |shared| run_committer(committer, &waiting, shared)),
+            spawn("sealer", &shared, move |shared| run_sealer(sealer, seal_period, shared)),
+            spawn("attester", &shared, {
+                let queue = queue.clone();
+                let archive = Arc::clone(&archive);
+                move |shared| run_attester(attester, &archive, &queue, shared)
+            }),
+        ];
+        Self { archive, queue: Some(queue), shared, threads }
+    }
+
+    /// The archive that this serves.
+    #[must_use]
+    pub fn archive(&self) -> &Arc<Archive> {
+        &self.archive
+    }
+
+    /// Hands over a submission; `reply` is called once with its outcome, after it is durable.
+    ///
+    /// Never blocks: a full queue is answered at once with [`Retry::Busy`].
+    pub fn submit(&self, submission: Submission, reply: Reply) {
+        if self.is_poisoned() {
+            return reply(Err(Fault::Poisoned));
+        }
+        let queue = self.queue.as_ref().expect("the queue is there until the service is dropped");
+        match queue.try_send((submission, reply)) {
+            Ok(()) => {}
+            Err(TrySendError::Full((_, reply))) => reply(Err(Retry::Busy.into())),
+            Err(TrySendError::Disconnected((_, reply))) => reply(Err(Fault::Poisoned)),
+        }
+    }
+
+    /// Hands over a submission and waits for its outcome.
+    ///
+    /// # Errors
+    /// As [`Committer::commit`], and [`Retry::Busy`].
+    pub fn submit_and_wait(&self, submission: Submission) -> Result<Committed, Fault> {
+        let (sender, receiver) = sync_channel(1);
+        self.submit(submission, Box::new(move |outcome| drop(sender.send(outcome))));
+        receiver.recv().unwrap_or(Err(Fault::Poisoned))
+    }
+
+    /// Whether writing has stopped for good; the process must be started again.
+    #[must_use]
+    pub fn is_poisoned(&self) -> bool {
+        self.shared.poisoned.load(Ordering::Acquire)
+    }
+
+    /// How far sealing and attesting have come.
+    #[must_use]
+    pub fn milestones(&self) -> Milestones {
+        *self.shared.milestones()
+    }
+
+    /// Waits until `reached` holds, at most that long, or until writing stops; returns whether it holds.
+    pub fn wait_until(&self, longest: Duration, reached: impl Fn(&Milestones) -> bool) -> bool {
+        let guard = self.shared.milestones();
+        let waiting = |m: &mut Milestones| !reached(m) && !self.is_poisoned();
+        let waited = self.shared.changed.wait_timeout_while(guard, longest, waiting);
+        reached(&waited.unwrap_or_else(PoisonError::into_inner).0)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        self.shared.changed.notify_all();
+        self.queue = None;
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a writer thread panicked");
+            }
+        }
+    }
+}
+
+fn initial_milestones(archive: &Archive) -> Milestones {
+    let sealed_size = archive.edge().size().0;
+    let seals = archive.index().seal_head().ok().flatten().map_or(0, |head| head.seal.0 + 1);
+    let oldest = archive.index().unattested(1).ok().and_then(|list| list.first().copied());
+    Milestones { sealed_size, attested_seals: oldest.map_or(seals, |(seal, _)| seal.0) }
+}
+
+fn spawn(name: &str, shared: &Arc<Shared>, run: impl FnOnce(&Shared) + Send + 'static) -> JoinHandle<()> {
+    let shared = Arc::clone(shared);
+    let guarded = move || {
+        /// A thread that ends by a panic must not leave callers waiting for ever.
+        struct OnPanic<'a>(&'a Shared);
+        impl Drop for OnPanic<'_> {
+            fn drop(&mut self) {
+                if std::thread::panicking() {
+                    self.0.poison(&Fault::Poisoned);
+                }
+            }
+        }
+        let _guard = OnPanic(&shared);
+        run(&shared);
+    };
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(guarded);
+    thread.expect("the system can start three threads when the service starts")
+}
+
+fn run_committer(mut committer: Committer, waiting: &Receiver<Waiting>, shared: &Shared) {
+    while let Ok(first) = waiting.recv() {
+        let (batch, replies) = take_batch(first, waiting);
+        let outcome = committer.commit(batch);
+        answer(outcome, replies);
+        if committer.is_poisoned() {
+            shared.poison(&Fault::Poisoned);
+        }
+    }
+}
+
+/// Everything that waits already, within the limits of a commit.
+fn take_batch(first: Waiting, waiting: &Receiver<Waiting>) -> (Vec<Submission>, Vec<Reply>) {
+    let mut bytes = first.0.inline_bytes();
+    let (mut batch, mut replies) = (vec![first.0], vec![first.1]);
+    while batch.len() < COMMIT_SUBMISSIONS_MAX && bytes < COMMIT_BYTES_MAX {
+        match waiting.try_recv() {
+            Ok((submission, reply)) => {
+                bytes += submission.inline_bytes();
+                batch.push(submission);
+                replies.push(reply);
+            }
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+        }
+    }
+    (batch, replies)
+}
+
+fn answer(outcome: Result<Vec<Committed>, Fault>, replies: Vec<Reply>) {
+    match outcome {
+        Ok(results) => replies.into_iter().zip(results).for_each(|(reply, result)| reply(Ok(result))),
+        Err(Fault::Retry(retry)) => replies.into_iter().for_each(|reply| reply(Err(retry.into()))),
+        Err(_) => replies.into_iter().for_each(|reply| reply(Err(Fault::Poisoned))),
+    }
+}
+
+fn run_sealer(mut sealer: Sealer, period: Duration, shared: &Shared) {
+    let step = period.min(Duration::from_secs(1));
+    while !shared.poisoned.load(Ordering::Acquire) {
+        let stopping = shared.stopping.load(Ordering::Acquire);
+        if sealer.is_due() {
+            match sealer.seal() {
+                Ok(Some(sealed)) => shared.advance(|m| m.sealed_size = sealed.size.0),
+                Ok(None) => {}
+                Err(Fault::Retry(retry)) => tracing::warn!(%retry, "sealing is delayed"),
+                Err(fault) => return shared.poison(&fault),
+            }
+        }
+        if stopping {
+            return;
+        }
+        sleep_unless_stopping(shared, step);
+    }
+}
+
+/// Sleeps for a whole step whatever the other threads report, but not beyond a stop.
+fn sleep_unless_stopping(shared: &Shared, step: Duration) {
+    let stopped = |_: &mut Milestones| !shared.stopping.load(Ordering::Acquire);
+    drop(shared.changed.wait_timeout_while(shared.milestones(), step, stopped));
+}
+
+/// The pause after an authority failed, doubled each time up to the longest.
+const ATTEST_PAUSE: Duration = Duration::from_millis(500);
+/// An authority that is down for hours is asked again this often.
+const ATTEST_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// How long the attester sleeps when it has nothing to do and nobody wakes it.
+const ATTEST_IDLE: Duration = Duration::from_millis(250);
+
+fn run_attester(mut attester: Attester, archive: &Archive, queue: &SyncSender<Waiting>, shared: &Shared) {
+    let mut pause = ATTEST_PAUSE;
+    while !shared.stopping.load(Ordering::Acquire) && !shared.poisoned.load(Ordering::Acquire) {
+        let oldest = match archive.index().unattested(1) {
+            Ok(list) => list.first().copied(),
+            Err(error) => return shared.poison(&error.into()),
+        };
+        let Some((seal, algorithm)) = oldest else {
+            shared.pause(ATTEST_IDLE);
+            continue;
+        };
+        let outcome = attester.attest(seal, algorithm);
+        for event in attester.take_events() {
+            // An event that finds the queue full is journaled when the archive is next opened.
+            drop(queue.try_send((Submission::Event(event), Box::new(|_| ()))));
+        }
+        match outcome {
+            Ok(()) => {
+                pause = ATTEST_PAUSE;
+                note_attested(archive, shared, seal, algorithm);
+            }
+            Err(Fault::Poisoned) => return shared.poison(&Fault::Poisoned),
+            Err(fault) => {
+                tracing::warn!(%seal, %algorithm, %fault, "no time-stamp yet; deposits go on");
+                sleep_unless_stopping(shared, pause);
+                pause = ATTEST_PAUSE_MAX.min(pause * 2);
+            }
+        }
+    }
+}
+
+fn note_attested(archive: &Archive, shared: &Shared, seal: SealNumber, _algorithm: EvidenceAlgorithm) {
+    let oldest = archive.index().unattested(1).ok().and_then(|list| list.first().copied());
+    let attested = oldest.map_or(seal.0 + 1, |(oldest, _)| oldest.0);
+    shared.advance(|m| m.attested_seals = m.attested_seals.max(attested));
+}

@@ -1,0 +1,192 @@
+//! The sites of an archive: one decides what is committed, the others hold copies.
+//!
+//! Creating an object on the deciding site, if absent, is the only commit point. A required copy that cannot be written
+//! after that leaves the outcome unknown to the caller; recovery then completes the copy before anything else happens.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cartulaire_formats::layout::ObjectName;
+
+use crate::bounds::STREAM_CHUNK_BYTES;
+use crate::ports::{CreateError, ReadError, Staging, Store};
+
+/// One place that holds the whole archive.
+#[derive(Clone)]
+pub struct Site {
+    /// Its name in configuration, logs and reports.
+    pub name: String,
+    /// Its objects.
+    pub store: Arc<dyn Store>,
+}
+
+/// The deciding site and its required copies.
+#[derive(Clone)]
+pub struct Sites {
+    deciding: Site,
+    copies: Vec<Site>,
+}
+
+impl Sites {
+    /// Takes the deciding site and the copies that must have an object before anybody is answered.
+    #[must_use]
+    pub fn new(deciding: Site, copies: Vec<Site>) -> Self {
+        Self { deciding, copies }
+    }
+
+    /// The deciding site first, then the copies.
+    pub fn iter(&self) -> impl Iterator<Item = &Site> {
+        std::iter::once(&self.deciding).chain(&self.copies)
+    }
+
+    /// The required copies.
+    #[must_use]
+    pub fn copies(&self) -> &[Site] {
+        &self.copies
+    }
+
+    /// The deciding site's objects.
+    #[must_use]
+    pub fn deciding(&self) -> &dyn Store {
+        &*self.deciding.store
+    }
+
+    /// Creates an object on the deciding site, then on every copy.
+    ///
+    /// # Errors
+    /// The deciding site's [`CreateError`] as it is; [`CreateError::Unknown`] if a copy failed after the decision.
+    pub fn create(&self, name: &ObjectName, parts: &[Bytes]) -> Result<(), CreateError> {
+        self.deciding.store.create(name, parts)?;
+        self.create_copies(name, parts)
+    }
+
+    /// Creates an object whose bytes follow from others: finding the same bytes there already is success.
+    ///
+    /// # Errors
+    /// [`CreateError::Exists`] if other bytes are there; else as [`Sites::create`].
+    pub fn create_derived(&self, name: &ObjectName, parts: &[Bytes]) -> Result<(), CreateError> {
+        create_or_same(&*self.deciding.store, name, parts)?;
+        self.create_copies(name, parts)
+    }
+
+    fn create_copies(&self, name: &ObjectName, parts: &[Bytes]) -> Result<(), CreateError> {
+        for copy in &self.copies {
+            create_or_same(&*copy.store, name, parts).map_err(|error| {
+                tracing::error!(site = copy.name, object = %name, %error, "a required copy was not written");
+                CreateError::Unknown
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Copies an object of the deciding site to every copy that has not got it.
+    ///
+    /// # Errors
+    /// [`CreateError`] of the copy, [`CreateError::Unreachable`] if the deciding site cannot be read.
+    pub fn complete(&self, name: &ObjectName) -> Result<(), CreateError> {
+        self.copies.iter().try_for_each(|site| copy(&*self.deciding.store, &*site.store, name))
+    }
+
+    /// Begins a large object on every site.
+    ///
+    /// # Errors
+    /// As [`Store::stage`].
+    pub fn stage(&self, head_len: usize) -> Result<SitesStaging, CreateError> {
+        let stagings: Result<Vec<_>, _> = self.iter().map(|site| site.store.stage(head_len)).collect();
+        Ok(SitesStaging { stagings: stagings? })
+    }
+
+    /// Reads from the first site that has the bytes.
+    ///
+    /// # Errors
+    /// The deciding site's [`ReadError`] if no site has them.
+    pub fn read(&self, name: &ObjectName, range: Range<u64>) -> Result<Bytes, ReadError> {
+        let first = match self.deciding.store.read(name, range.clone()) {
+            Ok(bytes) => return Ok(bytes),
+            Err(error) => error,
+        };
+        let mut copies = self.copies.iter();
+        copies.find_map(|copy| copy.store.read(name, range.clone()).ok()).ok_or(first)
+    }
+
+    /// Reads a whole object of at most `limit` bytes; `None` if there is none of that name on the deciding site.
+    ///
+    /// # Errors
+    /// [`ReadError::Short`] if it is longer than `limit`; else as [`Sites::read`].
+    pub fn read_whole(&self, name: &ObjectName, limit: u64) -> Result<Option<Bytes>, ReadError> {
+        let Some(size) = self.deciding.store.size(name)? else { return Ok(None) };
+        if size > limit {
+            return Err(ReadError::Short { size });
+        }
+        self.read(name, 0..size).map(Some)
+    }
+
+    /// Deletes an orphan on every site.
+    ///
+    /// # Errors
+    /// As [`Store::delete`].
+    pub fn delete(&self, name: &ObjectName) -> Result<(), CreateError> {
+        self.iter().try_for_each(|site| site.store.delete(name))
+    }
+}
+
+/// An object being written on every site.
+pub struct SitesStaging {
+    stagings: Vec<Box<dyn Staging>>,
+}
+
+impl SitesStaging {
+    /// Appends bytes on every site.
+    ///
+    /// # Errors
+    /// As [`Staging::append`].
+    pub fn append(&mut self, bytes: &Bytes) -> Result<(), CreateError> {
+        self.stagings.iter_mut().try_for_each(|staging| staging.append(bytes.clone()))
+    }
+
+    /// Publishes on every site, the deciding one first.
+    ///
+    /// # Errors
+    /// As [`Staging::publish`]; what was published before the error is an orphan, swept when the archive is next opened.
+    pub fn publish(self, name: &ObjectName, head: &Bytes) -> Result<(), CreateError> {
+        self.stagings.into_iter().try_for_each(|staging| staging.publish(name, head.clone()))
+    }
+}
+
+/// Creates an object unless the very same bytes are there already.
+fn create_or_same(store: &dyn Store, name: &ObjectName, parts: &[Bytes]) -> Result<(), CreateError> {
+    match store.create(name, parts) {
+        Err(CreateError::Exists) if same(store, name, parts) => Ok(()),
+        other => other,
+    }
+}
+
+fn same(store: &dyn Store, name: &ObjectName, parts: &[Bytes]) -> bool {
+    let mut offset = 0;
+    for part in parts {
+        let end = offset + part.len() as u64;
+        if store.read(name, offset..end).ok().as_ref() != Some(part) {
+            return false;
+        }
+        offset = end;
+    }
+    store.size(name) == Ok(Some(offset))
+}
+
+/// Copies one object from a site to another in pieces, unless it is there with its whole length.
+fn copy(from: &dyn Store, to: &dyn Store, name: &ObjectName) -> Result<(), CreateError> {
+    let size = from.size(name).ok().flatten().ok_or(CreateError::Unreachable)?;
+    if to.size(name) == Ok(Some(size)) {
+        return Ok(());
+    }
+    let mut staging = to.stage(0)?;
+    let mut offset = 0;
+    while offset < size {
+        let end = size.min(offset + STREAM_CHUNK_BYTES as u64);
+        let bytes = from.read(name, offset..end).map_err(|_| CreateError::Unreachable)?;
+        staging.append(bytes)?;
+        offset = end;
+    }
+    staging.publish(name, Bytes::new())
+}
