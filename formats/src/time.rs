@@ -6,8 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::civil;
-use jiff::tz::TimeZone;
+use jiff::{SignedDuration, civil};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A point in time between 1970 and 9999, in whole milliseconds of UTC.
@@ -37,6 +36,8 @@ pub enum TimestampError {
     NoSuchTime,
 }
 
+const EPOCH: civil::DateTime = civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
 /// What each character of the text must be: `0` any digit, else itself.
 const FORM: &[u8; 24] = b"0000-00-00T00:00:00.000Z";
 
@@ -50,7 +51,7 @@ impl Timestamp {
     ///
     /// # Errors
     /// [`TimestampError::OutOfRange`].
-    pub fn from_millis(millis: i64) -> Result<Self, TimestampError> {
+    pub fn from_unix_millis(millis: i64) -> Result<Self, TimestampError> {
         let time = Self(millis);
         if (Self::MIN..=Self::MAX).contains(&time) { Ok(time) } else { Err(TimestampError::OutOfRange) }
     }
@@ -59,31 +60,31 @@ impl Timestamp {
     ///
     /// # Errors
     /// [`TimestampError::OutOfRange`].
-    pub fn from_seconds(seconds: i64) -> Result<Self, TimestampError> {
-        seconds.checked_mul(1000).ok_or(TimestampError::OutOfRange).and_then(Self::from_millis)
+    pub fn from_unix_seconds(seconds: i64) -> Result<Self, TimestampError> {
+        seconds.checked_mul(1000).ok_or(TimestampError::OutOfRange).and_then(Self::from_unix_millis)
     }
 
     /// Milliseconds since the Unix epoch.
     #[must_use]
-    pub fn as_millis(self) -> i64 {
+    pub fn unix_millis(self) -> i64 {
         self.0
     }
 
     /// Whole seconds since the Unix epoch, rounded down.
     #[must_use]
-    pub fn as_seconds(self) -> i64 {
+    pub fn unix_seconds(self) -> i64 {
         self.0 / 1000
     }
 
     /// This time later by `millis`, or `None` where that leaves the range.
     #[must_use]
     pub fn checked_add_millis(self, millis: i64) -> Option<Self> {
-        self.0.checked_add(millis).and_then(|sum| Self::from_millis(sum).ok())
+        self.0.checked_add(millis).and_then(|sum| Self::from_unix_millis(sum).ok())
     }
 
     fn civil(self) -> civil::DateTime {
-        let instant = jiff::Timestamp::from_millisecond(self.0).expect("1970 to 9999 is inside jiff's range");
-        TimeZone::UTC.to_datetime(instant)
+        // Civil arithmetic is UTC here; jiff's own instants end a day before 9999 does.
+        EPOCH.checked_add(SignedDuration::from_millis(self.0)).expect("1970 to 9999 is inside the civil calendar")
     }
 }
 
@@ -119,8 +120,8 @@ impl FromStr for Timestamp {
         let two = |from: usize| number(from, from + 2) as i8;
         let date_time = civil::DateTime::new(number(0, 4), two(5), two(8), two(11), two(14), two(17), 0)
             .map_err(|_| TimestampError::NoSuchTime)?;
-        let instant = TimeZone::UTC.to_timestamp(date_time).map_err(|_| TimestampError::OutOfRange)?;
-        Self::from_millis(instant.as_millisecond() + i64::from(number(20, 23)))
+        Self::from_unix_seconds(date_time.duration_since(EPOCH).as_secs())
+            .map(|whole| Self(whole.0 + i64::from(number(20, 23))))
     }
 }
 
@@ -151,7 +152,7 @@ mod tests {
             (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
         ];
         for (millis, text) in known {
-            let time = Timestamp::from_millis(millis).unwrap();
+            let time = Timestamp::from_unix_millis(millis).unwrap();
             assert_eq!(time.to_string(), text);
             assert_eq!(text.parse(), Ok(time));
             assert_eq!(serde_json::to_string(&time).unwrap(), format!("\"{text}\""));
@@ -180,12 +181,12 @@ mod tests {
 
     #[test]
     fn the_range_is_closed_on_both_sides() {
-        assert_eq!(Timestamp::from_millis(-1), Err(TimestampError::OutOfRange));
-        assert_eq!(Timestamp::from_millis(253_402_300_800_000), Err(TimestampError::OutOfRange));
-        assert_eq!(Timestamp::from_seconds(i64::MAX), Err(TimestampError::OutOfRange));
-        assert_eq!(Timestamp::from_seconds(1).map(Timestamp::as_millis), Ok(1000));
+        assert_eq!(Timestamp::from_unix_millis(-1), Err(TimestampError::OutOfRange));
+        assert_eq!(Timestamp::from_unix_millis(253_402_300_800_000), Err(TimestampError::OutOfRange));
+        assert_eq!(Timestamp::from_unix_seconds(i64::MAX), Err(TimestampError::OutOfRange));
+        assert_eq!(Timestamp::from_unix_seconds(1).map(Timestamp::unix_millis), Ok(1000));
         assert_eq!(Timestamp::MAX.checked_add_millis(1), None);
-        assert_eq!(Timestamp::MIN.checked_add_millis(1999).map(Timestamp::as_seconds), Some(1));
+        assert_eq!(Timestamp::MIN.checked_add_millis(1999).map(Timestamp::unix_seconds), Some(1));
     }
 
     proptest! {
