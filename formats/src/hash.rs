@@ -113,6 +113,22 @@ digest!(
     32
 );
 
+digest!(
+    /// RFC 6962 leaf hash, `SHA-256(0x00 ‖ entry)`: made by [`crate::merkle::leaf_hash`].
+    LeafHash,
+    32
+);
+digest!(
+    /// RFC 6962 hash of a complete subtree: a leaf hash, or `SHA-256(0x01 ‖ left ‖ right)`.
+    NodeHash,
+    32
+);
+digest!(
+    /// RFC 6962 Merkle tree hash of a whole log of some size: what a checkpoint signs.
+    RootHash,
+    32
+);
+
 fn decode_hex(text: &str, out: &mut [u8]) -> Result<(), DigestError> {
     let expected = out.len() * 2;
     let uppercase_or_other = |b: &u8| !matches!(b, b'0'..=b'9' | b'a'..=b'f');
