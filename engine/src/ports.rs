@@ -71,6 +71,17 @@ pub enum AuthorityError {
 ///
 /// Names never collide with one another as file and folder. Every method may be called from several threads at once.
 pub trait Store: Send + Sync {
+    /// Brings an object's bytes to the site under no name yet, so that publishing it has little left to do.
+    ///
+    /// The committer prepares one commit while the one before is being published. Dropping the preparation leaves
+    /// nothing behind. Whether the name is free is judged by [`Prepared::publish`] alone.
+    ///
+    /// - `parts`: the object's bytes in order; written from where they lie, not copied together.
+    ///
+    /// # Errors
+    /// See [`CreateError`]; never [`CreateError::Exists`].
+    fn prepare(&self, name: &ObjectName, parts: &[Bytes]) -> Result<Box<dyn Prepared>, CreateError>;
+
     /// Creates an object from its parts, if the name is free.
     ///
     /// On return the object is whole and durable: contents, name and every folder above survive power loss. No reader
@@ -78,15 +89,20 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// See [`CreateError`]: only [`CreateError::Unknown`] leaves doubt.
-    fn create(&self, name: &ObjectName, parts: &[Bytes]) -> Result<(), CreateError>;
+    fn create(&self, name: &ObjectName, parts: &[Bytes]) -> Result<(), CreateError> {
+        self.prepare(name, parts)?.publish()
+    }
 
     /// Begins an object whose first `head_len` bytes will be known last.
     ///
-    /// Memory stays bounded whatever its length. Dropping the staging leaves nothing behind.
+    /// Memory stays bounded whatever its length. Dropping the staging leaves nothing behind. The name is asked for now
+    /// because a bucket wants to know it before the first byte; whether it is free is judged when publishing.
+    ///
+    /// - `head_len`: at most [`HEAD_LEN_MAX`].
     ///
     /// # Errors
     /// See [`CreateError`]; never [`CreateError::Exists`].
-    fn stage(&self, head_len: usize) -> Result<Box<dyn Staging>, CreateError>;
+    fn stage(&self, name: &ObjectName, head_len: usize) -> Result<Box<dyn Staging>, CreateError>;
 
     /// Reads exactly the bytes of `range` (offsets in bytes, end excluded).
     ///
@@ -100,7 +116,9 @@ pub trait Store: Send + Sync {
     /// [`ReadError::Unreachable`], [`ReadError::Failed`].
     fn size(&self, name: &ObjectName) -> Result<Option<u64>, ReadError>;
 
-    /// What lies directly under a folder, sorted by name; empty if there is no such folder. `""` is the site's root.
+    /// What lies directly under a folder, sorted by path; empty if there is no such folder. `""` is the site's root.
+    ///
+    /// What has no [`ObjectName`] (drafts, locks, a file system's own folders) is left out.
     ///
     /// # Errors
     /// [`ReadError::Unreachable`], [`ReadError::Failed`].
@@ -113,6 +131,19 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// See [`CreateError`]; never [`CreateError::Exists`] or [`CreateError::Full`].
     fn delete(&self, name: &ObjectName) -> Result<(), CreateError>;
+}
+
+/// Longest head of a [`Staging`], in bytes: a container's opening records are a few KiB, and a bucket holds the head's
+/// whole part back in memory until the object is published.
+pub const HEAD_LEN_MAX: usize = 1 << 20;
+
+/// An object whose bytes are ready and whose name is not taken yet.
+pub trait Prepared: Send {
+    /// Gives the object its name, with the guarantees of [`Store::create`].
+    ///
+    /// # Errors
+    /// See [`CreateError`].
+    fn publish(self: Box<Self>) -> Result<(), CreateError>;
 }
 
 /// An object being written, seen by nobody until it is published.
@@ -129,16 +160,27 @@ pub trait Staging: Send {
     ///
     /// # Errors
     /// See [`CreateError`].
-    fn publish(self: Box<Self>, name: &ObjectName, head: Bytes) -> Result<(), CreateError>;
+    fn publish(self: Box<Self>, head: Bytes) -> Result<(), CreateError>;
 }
 
-/// Something directly under a folder.
+/// What [`Store::children`] lists.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Child {
     /// A folder, by its whole path without a final slash.
     Folder(String),
     /// An object and its length in bytes.
     Object(ObjectName, u64),
+}
+
+impl Child {
+    /// The whole path, of a folder or an object alike.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Folder(path) => path,
+            Self::Object(name, _) => name.as_str(),
+        }
+    }
 }
 
 /// Why an object was not, or not surely, written.

@@ -1,1 +1,9 @@
-//! The real adapters of the [`Store`](crate::ports::Store) port.
+//! The real adapters of the [`Store`](crate::ports::Store) port: a directory and a bucket.
+//!
+//! They know objects by name and nothing of what is in them. Which sites there are, which of them decides and what is
+//! done when one is away is decided by the engine, not here.
+
+mod bounds;
+mod local;
+
+pub use local::{LocalStore, OpenError};
