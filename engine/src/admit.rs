@@ -11,7 +11,6 @@ use cartulaire_formats::aip::{self, AipDescriptor, ArchiveId, DescribedFile, Fil
 use cartulaire_formats::container;
 use cartulaire_formats::hash::{Blind, Digests, MultiHasher, Sha256Digest, Sha512Digest};
 use cartulaire_formats::journal::TenantId;
-use cartulaire_formats::layout;
 
 use crate::archive::Archive;
 use crate::bounds::{
@@ -262,7 +261,7 @@ impl Archive {
         blind
     }
 
-    /// Publishes a large body under a container's name that nobody else has.
+    /// Publishes a large body's container, unless the tenant has the very same bytes already.
     fn place(&self, tenant: &TenantId, body: Received) -> Result<AdmittedObject, Fault> {
         let digests = body.digests;
         let content = match body.content {
@@ -271,14 +270,13 @@ impl Archive {
                 AdmittedContent::Known
             }
             ReceivedContent::Staged(staging) => {
-                let mut id = [0; 16];
-                self.entropy().fill(&mut id);
-                let now = self.clock().now();
-                let name = layout::direct_container(&now.date(), &hex::encode(id));
                 let member = cartulaire_formats::commit::object_member(tenant, &digests.sha256);
-                let head = container::streamed_head(&member, digests.size, now.as_seconds() as u64);
-                staging.publish(&name, &Bytes::copy_from_slice(&head))?;
-                AdmittedContent::Direct { container: name.to_string() }
+                let mtime = self.clock().now().as_seconds() as u64;
+                let head = container::streamed_head(&member, digests.size, mtime);
+                let head = head.expect("tenant and digest make a member's name, and no body outgrows a tar member");
+                let container = staging.name().to_string();
+                staging.publish(&Bytes::copy_from_slice(&head))?;
+                AdmittedContent::Direct { container }
             }
         };
         Ok(AdmittedObject { digests, blind: self.draw_blind(), content })

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use cartulaire_formats::aip::{AipDescriptor, ArchiveId, DescribedFile};
-use cartulaire_formats::container::STREAMED_HEAD_LEN;
+use cartulaire_formats::container::STREAMED_HEAD;
 use cartulaire_formats::hash::{Blake3Digest, Sha256Digest};
 use cartulaire_formats::journal::TenantId;
 use cartulaire_formats::layout::{self, ObjectName};
@@ -63,7 +63,7 @@ impl Archive {
             ObjectPlace::Commit { commit, offset } => (layout::commit(*commit), *offset),
             ObjectPlace::Direct { container } => {
                 let name = container.parse().map_err(|_| IndexError::Malformed)?;
-                (name, STREAMED_HEAD_LEN as u64)
+                (name, STREAMED_HEAD as u64)
             }
         };
         Ok(ObjectReader { archive: self, container, start, size: row.size })

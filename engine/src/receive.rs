@@ -8,14 +8,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cartulaire_formats::container;
 use cartulaire_formats::hash::{Digests, MultiHasher};
+use cartulaire_formats::layout;
 
+use crate::archive::Archive;
 use crate::bounds::{INLINE_BYTES_MAX, STREAM_CHUNK_BYTES};
 use crate::ports::CreateError;
-use crate::sites::{Sites, SitesStaging};
+use crate::sites::SitesStaging;
 
 /// One body being received.
 pub struct Reception {
-    sites: Arc<Sites>,
+    archive: Arc<Archive>,
     hasher: MultiHasher,
     buffer: Vec<u8>,
     staging: Option<SitesStaging>,
@@ -36,10 +38,11 @@ pub(crate) enum ReceivedContent {
 impl Reception {
     /// Begins to receive a body.
     ///
-    /// - `with_sha512`: a declared SHA-512 is to be checked, or a second evidence tree is configured.
+    /// - `with_sha512`: a declared SHA-512 is to be checked; it is computed anyway where a second evidence tree is kept.
     #[must_use]
-    pub fn new(sites: Arc<Sites>, with_sha512: bool) -> Self {
-        Self { sites, hasher: MultiHasher::new(with_sha512), buffer: Vec::new(), staging: None }
+    pub fn new(archive: Arc<Archive>, with_sha512: bool) -> Self {
+        let hasher = MultiHasher::new(with_sha512 || archive.has_sha512_tree());
+        Self { archive, hasher, buffer: Vec::new(), staging: None }
     }
 
     /// Takes the next bytes, of any length.
@@ -59,9 +62,18 @@ impl Reception {
     fn spill(&mut self) -> Result<(), CreateError> {
         let chunk = Bytes::from(std::mem::take(&mut self.buffer));
         if self.staging.is_none() {
-            self.staging = Some(self.sites.stage(container::STREAMED_HEAD_LEN)?);
+            self.staging = Some(self.begin_container()?);
         }
         self.staging.as_mut().expect("staged above").append(&chunk)
+    }
+
+    /// A container under a name that nobody else has.
+    fn begin_container(&self) -> Result<SitesStaging, CreateError> {
+        let mut id = [0; 16];
+        self.archive.entropy().fill(&mut id);
+        let day = self.archive.clock().now().date();
+        let name = layout::direct_container(&day, &hex::encode(id));
+        self.archive.sites().stage(&name, container::STREAMED_HEAD)
     }
 
     /// Bytes received so far.

@@ -155,7 +155,7 @@ fn direct_size(archive: &Archive, container: &str) -> Result<u64, Fault> {
     let malformed = || Fault::from(Damage::new(container, DamageKind::Malformed));
     let name: ObjectName = container.parse().map_err(|_| malformed())?;
     archive.sites().complete(&name)?;
-    let head = must_read(&name, archive.sites().read(&name, 0..container::STREAMED_HEAD_LEN as u64))?;
+    let head = must_read(&name, archive.sites().read(&name, 0..container::STREAMED_HEAD as u64))?;
     let (_, size) = container::parse_streamed_head(&head).map_err(|_| malformed())?;
     Ok(size)
 }

@@ -92,9 +92,9 @@ impl Sites {
     ///
     /// # Errors
     /// As [`Store::stage`].
-    pub fn stage(&self, head_len: usize) -> Result<SitesStaging, CreateError> {
-        let stagings: Result<Vec<_>, _> = self.iter().map(|site| site.store.stage(head_len)).collect();
-        Ok(SitesStaging { stagings: stagings? })
+    pub fn stage(&self, name: &ObjectName, head_len: usize) -> Result<SitesStaging, CreateError> {
+        let stagings: Result<Vec<_>, _> = self.iter().map(|site| site.store.stage(name, head_len)).collect();
+        Ok(SitesStaging { name: name.clone(), stagings: stagings? })
     }
 
     /// Reads from the first site that has the bytes.
@@ -133,10 +133,17 @@ impl Sites {
 
 /// An object being written on every site.
 pub struct SitesStaging {
+    name: ObjectName,
     stagings: Vec<Box<dyn Staging>>,
 }
 
 impl SitesStaging {
+    /// The name that it will be published under.
+    #[must_use]
+    pub fn name(&self) -> &ObjectName {
+        &self.name
+    }
+
     /// Appends bytes on every site.
     ///
     /// # Errors
@@ -149,8 +156,8 @@ impl SitesStaging {
     ///
     /// # Errors
     /// As [`Staging::publish`]; what was published before the error is an orphan, swept when the archive is next opened.
-    pub fn publish(self, name: &ObjectName, head: &Bytes) -> Result<(), CreateError> {
-        self.stagings.into_iter().try_for_each(|staging| staging.publish(name, head.clone()))
+    pub fn publish(self, head: &Bytes) -> Result<(), CreateError> {
+        self.stagings.into_iter().try_for_each(|staging| staging.publish(head.clone()))
     }
 }
 
@@ -180,7 +187,7 @@ fn copy(from: &dyn Store, to: &dyn Store, name: &ObjectName) -> Result<(), Creat
     if to.size(name) == Ok(Some(size)) {
         return Ok(());
     }
-    let mut staging = to.stage(0)?;
+    let mut staging = to.stage(name, 0)?;
     let mut offset = 0;
     while offset < size {
         let end = size.min(offset + STREAM_CHUNK_BYTES as u64);
@@ -188,5 +195,5 @@ fn copy(from: &dyn Store, to: &dyn Store, name: &ObjectName) -> Result<(), Creat
         staging.append(bytes)?;
         offset = end;
     }
-    staging.publish(name, Bytes::new())
+    staging.publish(Bytes::new())
 }

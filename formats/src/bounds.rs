@@ -10,7 +10,6 @@ pub const TENANT_ID_CHARS_MAX: usize = 32;
 
 /// Most entries of a commit: keeps its journal, trailer and openings together under 64 MiB in the worst case.
 pub const COMMIT_ENTRIES_MAX: usize = 4_096;
-//! Every limit of this crate, with its reason.
 
 // ---- Merkle log, notes, JSON, containers ----
 
@@ -22,9 +21,6 @@ pub const INCLUSION_PATH_MAX: usize = 63;
 
 /// Hashes in a consistency path: an inclusion path and the node that it starts from.
 pub const CONSISTENCY_PATH_MAX: usize = 64;
-
-/// Longest entry of an entry bundle: its length prefix has 16 bits (C2SP tlog-tiles).
-pub const ENTRY_BYTES_MAX: usize = u16::MAX as usize;
 
 /// Expanded tiles that [`crate::tiles::TileNodes`] keeps: 16 KiB each, 1 MiB in all; a proof at any size needs at most 16.
 pub const TILES_CACHED_MAX: usize = 64;
