@@ -1,1 +1,5 @@
-//! (to be written)
+//! The doors of the archive: HTTP API, command line, configuration, authentication.
+
+pub mod cli;
+pub mod config;
+pub mod http;

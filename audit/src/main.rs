@@ -1,0 +1,2 @@
+//! `cartulaire-verify`.
+fn main() {}

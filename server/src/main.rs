@@ -1,0 +1,2 @@
+//! The archive service.
+fn main() {}
