@@ -210,7 +210,7 @@ impl Committer {
     fn time(&mut self) -> (Timestamp, Option<i64>) {
         let now = self.archive.clock().now();
         let Some(last) = self.head.map(|h| h.time) else { return (now, None) };
-        let behind = last.as_millis() - now.as_millis();
+        let behind = last.unix_millis() - now.unix_millis();
         if behind <= 0 {
             self.clock_is_behind = false;
             return (now, None);

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use cartulaire_formats::aip::AipDescriptor;
 use cartulaire_formats::checkpoint::SignedCheckpoint;
 use cartulaire_formats::commit::Commit;
-use cartulaire_formats::container;
+use cartulaire_formats::container::Scanner;
 use cartulaire_formats::journal::{EventType, Outcome, TenantId, leaf_hash};
 use cartulaire_formats::layout::{self, CommitNumber, ObjectName, SealNumber, SequenceNumber};
 use cartulaire_formats::tiles::{TILE_WIDTH, TreeEdge};
@@ -155,9 +155,11 @@ fn direct_size(archive: &Archive, container: &str) -> Result<u64, Fault> {
     let malformed = || Fault::from(Damage::new(container, DamageKind::Malformed));
     let name: ObjectName = container.parse().map_err(|_| malformed())?;
     archive.sites().complete(&name)?;
-    let head = must_read(&name, archive.sites().read(&name, 0..container::STREAMED_HEAD as u64))?;
-    let (_, size) = container::parse_streamed_head(&head).map_err(|_| malformed())?;
-    Ok(size)
+    let missing = || Fault::from(Damage::new(container, DamageKind::Missing));
+    let length = must_read(&name, archive.sites().deciding().size(&name))?.ok_or_else(missing)?;
+    let read = |offset, len: usize| archive.sites().read(&name, offset..offset + len as u64).map(|b| b.to_vec());
+    let first = Scanner::new(length, read).next();
+    first.and_then(Result::ok).map(|member| member.size).ok_or_else(malformed)
 }
 
 fn follow_seals(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result<(), Fault> {

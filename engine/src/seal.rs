@@ -64,8 +64,8 @@ impl Sealer {
     #[must_use]
     pub fn is_due(&self) -> bool {
         let pending = self.archive.pending();
-        let now = self.archive.clock().now().as_millis();
-        let old = |commit: &PendingCommit| now - commit.time.as_millis() >= IDLE_SEAL_MILLIS_MAX;
+        let now = self.archive.clock().now().unix_millis();
+        let old = |commit: &PendingCommit| now - commit.time.unix_millis() >= IDLE_SEAL_MILLIS_MAX;
         pending.iter().any(|commit| commit.wakes) || pending.front().is_some_and(|commit| old(commit))
     }
 

@@ -19,7 +19,7 @@ impl Clock for SystemClock {
 
 fn nearest(time: SystemTime) -> Timestamp {
     let Ok(since) = time.duration_since(UNIX_EPOCH) else { return Timestamp::MIN };
-    let millis = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+    let millis = i64::try_from(since.unix_millis()).unwrap_or(i64::MAX);
     Timestamp::from_unix_millis(millis).unwrap_or(Timestamp::MAX)
 }
 
@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn the_clock_shows_the_system_time() {
-        let millis = |time: SystemTime| i64::try_from(time.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+        let millis = |time: SystemTime| i64::try_from(time.duration_since(UNIX_EPOCH).unwrap().unix_millis()).unwrap();
         let before = millis(SystemTime::now());
         let shown = SystemClock.now().unix_millis();
         assert!((before..=millis(SystemTime::now())).contains(&shown), "{shown}");

@@ -34,7 +34,7 @@ impl ArchiveId {
     #[must_use]
     pub fn new(time: Timestamp, random: [u8; 10]) -> Self {
         let mut bytes = [0; 16];
-        bytes[..6].copy_from_slice(&time.as_millis().to_be_bytes()[2..]);
+        bytes[..6].copy_from_slice(&time.unix_millis().to_be_bytes()[2..]);
         bytes[6..].copy_from_slice(&random);
         bytes[6] = 0x70 | (bytes[6] & 0x0f);
         bytes[8] = 0x80 | (bytes[8] & 0x3f);
@@ -107,7 +107,7 @@ pub struct DescribedFile {
 }
 
 /// What an archive is made of. Fields in the order of their names: serialising yields canonical JSON.
-#[doc(alias = "paquet d'information archivé")]
+#[doc(alias = "paquet archivé")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AipDescriptor {

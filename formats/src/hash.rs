@@ -191,6 +191,23 @@ impl Blind {
     }
 }
 
+/// BLAKE3 over a stream alone: what checks a long read.
+#[derive(Default)]
+pub struct Blake3Hasher(blake3::Hasher);
+
+impl Blake3Hasher {
+    /// Takes the next bytes of the stream.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all bytes taken.
+    #[must_use]
+    pub fn finish(&self) -> Blake3Digest {
+        Blake3Digest(self.0.finalize().into())
+    }
+}
+
 /// Digests of one object, computed in one pass over its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digests {

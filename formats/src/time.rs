@@ -82,6 +82,12 @@ impl Timestamp {
         self.0.checked_add(millis).and_then(|sum| Self::from_unix_millis(sum).ok())
     }
 
+    /// The day in UTC: `YYYY-MM-DD`.
+    #[must_use]
+    pub fn date(self) -> String {
+        self.civil().date().to_string()
+    }
+
     fn civil(self) -> civil::DateTime {
         // Civil arithmetic is UTC here; jiff's own instants end a day before 9999 does.
         EPOCH.checked_add(SignedDuration::from_millis(self.0)).expect("1970 to 9999 is inside the civil calendar")

@@ -171,7 +171,7 @@ pub struct CommitHead {
 
 impl Row for CommitHead {
     fn encode(&self) -> Vec<u8> {
-        let time = self.time.as_millis().to_be_bytes();
+        let time = self.time.unix_millis().to_be_bytes();
         [&self.commit.0.to_be_bytes()[..], &self.trailer.0, &self.next.0.to_be_bytes(), &time].concat()
     }
 
@@ -181,7 +181,7 @@ impl Row for CommitHead {
             commit: CommitNumber(fields.number()?),
             trailer: Sha256Digest(fields.take()?),
             next: SequenceNumber(fields.number()?),
-            time: Timestamp::from_millis(fields.take().map(i64::from_be_bytes)?).ok()?,
+            time: Timestamp::from_unix_millis(fields.take().map(i64::from_be_bytes)?).ok()?,
         };
         fields.end().map(|()| head)
     }
