@@ -97,7 +97,16 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let t = self.civil();
-        write!(f, "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", t.year(), t.month(), t.day(), t.hour(), t.minute(), t.second())?;
+        write!(
+            f,
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
+            t.year(),
+            t.month(),
+            t.day(),
+            t.hour(),
+            t.minute(),
+            t.second()
+        )?;
         write!(f, ".{:03}Z", self.0 % 1000)
     }
 }
@@ -116,8 +125,7 @@ impl FromStr for Timestamp {
     /// # Standard
     /// RFC 3339 §5.6, narrowed to UTC written `Z`, capital letters and three digits of a second.
     fn from_str(text: &str) -> Result<Self, TimestampError> {
-        let bytes: &[u8; 24] =
-            text.as_bytes().try_into().map_err(|_| TimestampError::Length { found: text.len() })?;
+        let bytes: &[u8; 24] = text.as_bytes().try_into().map_err(|_| TimestampError::Length { found: text.len() })?;
         let fits = |(byte, form): (&u8, &u8)| if *form == b'0' { byte.is_ascii_digit() } else { byte == form };
         if let Some(offset) = bytes.iter().zip(FORM).position(|pair| !fits(pair)) {
             return Err(TimestampError::Form { offset });

@@ -121,7 +121,8 @@ fn values_without_a_canonical_form_are_refused() {
 
 #[test]
 fn ordinary_json_is_read_in_any_order_and_spacing() {
-    let ordinary = b" {\"b\" : [ 1 ,\t-2, {} , [ ] ],\r\n\"a\":\"\\u00e9\\/\\ud83d\\ude00\\b\\f\\n\\r\\t\\\"\\\\\" } \n";
+    let ordinary =
+        b" {\"b\" : [ 1 ,\t-2, {} , [ ] ],\r\n\"a\":\"\\u00e9\\/\\ud83d\\ude00\\b\\f\\n\\r\\t\\\"\\\\\" } \n";
     let expected = json!({ "a": "é/\u{1f600}\u{8}\u{c}\n\r\t\"\\", "b": [1, -2, {}, []] });
     assert_eq!(parse_strict(ordinary), Ok(expected));
 }

@@ -31,8 +31,7 @@ fn path(m: usize, leaves: &[LeafHash]) -> Vec<NodeHash> {
     }
     let k = split(leaves.len());
     let (left, right) = leaves.split_at(k);
-    let (mut below, sibling) =
-        if m < k { (path(m, left), mth(right)) } else { (path(m - k, right), mth(left)) };
+    let (mut below, sibling) = if m < k { (path(m, left), mth(right)) } else { (path(m - k, right), mth(left)) };
     below.push(sibling);
     below
 }
@@ -162,20 +161,11 @@ fn a_rewritten_log_is_not_consistent() {
     let mut nodes = Recursive { leaves: &all, limit: 10 };
     let proof = consistency_proof(&mut nodes, TreeSize(6), TreeSize(10)).unwrap();
     let forged = RootHash([9; 32]);
-    assert_eq!(
-        proof.verify(&forged, &new),
-        Err(ConsistencyError::OldRootMismatch { expected: forged, found: old })
-    );
-    assert_eq!(
-        proof.verify(&old, &forged),
-        Err(ConsistencyError::NewRootMismatch { expected: forged, found: new })
-    );
+    assert_eq!(proof.verify(&forged, &new), Err(ConsistencyError::OldRootMismatch { expected: forged, found: old }));
+    assert_eq!(proof.verify(&old, &forged), Err(ConsistencyError::NewRootMismatch { expected: forged, found: new }));
 
     let same = ConsistencyProof::new(TreeSize(6), TreeSize(6), vec![]).unwrap();
-    assert_eq!(
-        same.verify(&forged, &old),
-        Err(ConsistencyError::OldRootMismatch { expected: forged, found: old })
-    );
+    assert_eq!(same.verify(&forged, &old), Err(ConsistencyError::OldRootMismatch { expected: forged, found: old }));
     let from_empty = ConsistencyProof::new(TreeSize(0), TreeSize(6), vec![]).unwrap();
     assert_eq!(from_empty.verify(&empty_root(), &old), Ok(()));
     assert_eq!(

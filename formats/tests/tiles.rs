@@ -30,7 +30,9 @@ impl Log {
     }
 
     fn nodes(&self) -> TileNodes<'_, impl FnMut(u8, u64) -> Result<Vec<u8>, Missing>> {
-        TileNodes::new(&self.edge, |level, number| self.full.get(&(level, number)).cloned().ok_or(Missing(level, number)))
+        TileNodes::new(&self.edge, |level, number| {
+            self.full.get(&(level, number)).cloned().ok_or(Missing(level, number))
+        })
     }
 
     /// Everything that can be said of the edge and the tiles at the present size.
