@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use cartulaire_formats::commit::{Commit, Opening};
 use cartulaire_formats::journal::EventType;
-use cartulaire_formats::layout::{CommitNumber, EvidenceAlgorithm};
+use cartulaire_formats::layout::CommitNumber;
 use cartulaire_formats::note::{KeyKind, KeyName, VerifierKey};
 use cartulaire_formats::tiles::TreeEdge;
 use cartulaire_formats::time::Timestamp;
@@ -71,7 +71,6 @@ pub struct Archive {
 
 /// What the sealer needs of a commit that is not sealed yet.
 pub(crate) struct PendingCommit {
-    pub commit: CommitNumber,
     /// Lines of the entries, and the number of the first.
     pub first: u64,
     pub lines: Vec<Vec<u8>>,
@@ -85,7 +84,6 @@ impl PendingCommit {
     pub(crate) fn new(commit: Commit) -> Self {
         let own = |event| matches!(event, EventType::SealAttested | EventType::AttestFailed);
         Self {
-            commit: commit.trailer.commit,
             first: commit.trailer.first.0,
             wakes: commit.entries.iter().any(|(entry, _)| !own(entry.event)),
             lines: commit.entries.into_iter().map(|(_, line)| line).collect(),
@@ -173,12 +171,6 @@ impl Archive {
     #[must_use]
     pub fn has_sha512_tree(&self) -> bool {
         self.has_sha512_tree
-    }
-
-    /// The evidence trees of every new seal.
-    pub(crate) fn trees(&self) -> &'static [EvidenceAlgorithm] {
-        const BOTH: [EvidenceAlgorithm; 2] = [EvidenceAlgorithm::Sha256, EvidenceAlgorithm::Sha512];
-        if self.has_sha512_tree { &BOTH } else { &BOTH[..1] }
     }
 
     /// The log's right edge as of the last seal.

@@ -176,7 +176,7 @@ fn follow_seals(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result
         let name = layout::checkpoint(seal);
         let Some(note) = must_read(&name, archive.sites().read_whole(&name, SMALL_OBJECT_BYTES_MAX))? else { break };
         let wrong = || Fault::from(Damage::new(&name, DamageKind::Checkpoint));
-        let signed = SignedCheckpoint::open(&note, archive.key()).map_err(|_| wrong())?;
+        let signed = SignedCheckpoint::open(&note, archive.key(), &[]).map_err(|_| wrong())?;
         let covered = pending.iter().position(|c: &Arc<PendingCommit>| c.end() == signed.checkpoint().size().0);
         let rest = pending.split_off(covered.ok_or_else(wrong)? + 1);
         let grown = grow(&edge, &lines, &pending);
@@ -185,7 +185,7 @@ fn follow_seals(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result
         }
         archive.sites().complete(&name)?;
         write_tiles(archive, &grown)?;
-        let next = write_leaves(archive, seal, &signed.checkpoint().text(), head.as_ref(), &grown)?;
+        let next = write_leaves(archive, seal, signed.text(), head.as_ref(), &grown)?;
         archive.index().apply_seal(&SealRecord { head: next.clone(), size: grown.edge().size().0 })?;
         lines = grown.lines().to_vec();
         edge = grown.edge().clone();

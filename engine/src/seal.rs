@@ -103,7 +103,7 @@ impl Sealer {
     fn write(&mut self, grown: Grown) -> Result<Sealed, Fault> {
         let seal = self.head.as_ref().map_or(SealNumber(0), |head| head.seal.next());
         let checkpoint = Checkpoint::new(self.archive.key().name().clone(), grown.edge.size(), grown.edge.root());
-        let text = checkpoint.text();
+        let text = checkpoint.to_string();
         let signature = self.archive.signer().sign(text.as_bytes())?;
         let note = Note::sign(text.clone(), self.archive.key(), |_| signature);
         let note = note.expect("a checkpoint's text is a note's text").to_string();

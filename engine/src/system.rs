@@ -19,7 +19,7 @@ impl Clock for SystemClock {
 
 fn nearest(time: SystemTime) -> Timestamp {
     let Ok(since) = time.duration_since(UNIX_EPOCH) else { return Timestamp::MIN };
-    let millis = i64::try_from(since.unix_millis()).unwrap_or(i64::MAX);
+    let millis = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
     Timestamp::from_unix_millis(millis).unwrap_or(Timestamp::MAX)
 }
 

@@ -52,7 +52,9 @@ impl Tar {
     /// Appends a member and returns the offset of its content.
     fn member(&mut self, name: &str, content: Bytes) -> u64 {
         let size = content.len() as u64;
-        self.push(Bytes::copy_from_slice(&container::member_head(name, size, self.mtime)));
+        let head = container::member_head(name, size, self.mtime);
+        let head = head.expect("tenant and digest make a member's name, and an inline object is small");
+        self.push(Bytes::copy_from_slice(&head));
         let offset = self.offset;
         self.push(content);
         self.push(Bytes::from_static(&container::END[..container::padding(size)]));

@@ -73,7 +73,7 @@ impl Index {
         if record.head.root_sha512.is_some() {
             batch.put(Key::unattested(seal, EvidenceAlgorithm::Sha512).as_bytes(), []);
         }
-        Ok(self.db.write(&batch)?)
+        Ok(self.db.write(batch)?)
     }
 
     /// Notes that an evidence tree has its token at rest.
@@ -177,6 +177,6 @@ impl Applying<'_> {
         for (tenant, row) in &self.tenants {
             self.batch.put(Key::tenant(tenant).as_bytes(), row.encode());
         }
-        Ok(self.index.db.write(&self.batch)?)
+        Ok(self.index.db.write(self.batch)?)
     }
 }
