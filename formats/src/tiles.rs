@@ -22,7 +22,7 @@ pub const TILE_WIDTH: usize = 1 << TILE_HEIGHT;
 /// Bytes of a full tile.
 pub const TILE_BYTES: usize = TILE_WIDTH * NodeHash::LEN;
 
-/// Tile levels that a tree of [`TREE_SIZE_MAX`] entries has.
+/// Tile levels that a tree of [`crate::bounds::TREE_SIZE_MAX`] entries has.
 pub const TILE_LEVELS: u8 = 8;
 
 // ---- Names ----
