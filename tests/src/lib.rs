@@ -2,3 +2,4 @@
 
 pub mod sim;
 pub mod store_suite;
+pub mod rig;

@@ -1,0 +1,158 @@
+//! A real engine over simulated ports: what simulation, fault table and scenarios drive, on one thread.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cartulaire_engine::admit::{Admitted, Presented, PresentedFile, Rejection};
+use cartulaire_engine::archive::{Archive, Ports, Writers};
+use cartulaire_engine::attest::Authorities;
+use cartulaire_engine::commit::{Committed, Event, Submission};
+use cartulaire_engine::fault::Fault;
+use cartulaire_engine::receive::Reception;
+use cartulaire_engine::sites::{Site, Sites};
+use cartulaire_formats::journal::{EventType, Outcome, TenantId};
+use cartulaire_formats::time::Timestamp;
+
+use crate::sim::{SimClock, SimEntropy, SimSigner, SimStore};
+
+/// The log of every rig.
+pub const ORIGIN: &str = "archives.example/simulated";
+
+/// The seed of the rig's log key.
+pub const KEY_SEED: [u8; 32] = [7; 32];
+
+/// The world around an engine: what survives its crashes.
+pub struct World {
+    /// The deciding site.
+    pub store: SimStore,
+    /// The required copies.
+    pub copies: Vec<SimStore>,
+    /// The clock.
+    pub clock: Arc<SimClock>,
+    /// The randomness.
+    pub entropy: Arc<SimEntropy>,
+    /// Who time-stamps.
+    pub authorities: Authorities,
+    /// Where the index lies; a follower that may be deleted at any time.
+    pub index: tempfile::TempDir,
+}
+
+/// An engine that runs in a world.
+pub struct Rig {
+    /// Its readers' side.
+    pub archive: Arc<Archive>,
+    /// Its writers.
+    pub writers: Writers,
+}
+
+/// A file of a deposit: name and content.
+pub type File<'a> = (&'a str, &'a [u8]);
+
+impl World {
+    /// An empty world.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let now = "2026-11-24T08:00:00.000Z".parse::<Timestamp>().expect("a time as the archive writes it");
+        Self {
+            store: SimStore::new(seed),
+            copies: Vec::new(),
+            clock: Arc::new(SimClock::new(now)),
+            entropy: Arc::new(SimEntropy::new(seed ^ 0xe47)),
+            authorities: Authorities::default(),
+            index: tempfile::tempdir().expect("a temporary folder"),
+        }
+    }
+
+    /// Opens the engine on the world as it is.
+    ///
+    /// # Errors
+    /// Those of [`Archive::open`].
+    pub fn open(&self) -> Result<Rig, Fault> {
+        let site = |name: &str, store: &SimStore| Site { name: name.into(), store: Arc::new(store.clone()) };
+        let copies = self.copies.iter().enumerate().map(|(i, store)| site(&format!("copy-{i}"), store)).collect();
+        let ports = Ports {
+            sites: Sites::new(site("deciding", &self.store), copies),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            signer: Arc::new(SimSigner::new(ORIGIN, KEY_SEED)),
+            authorities: self.authorities.clone(),
+        };
+        let (archive, writers) = Archive::open(ports, self.index.path(), &mut |_| ())?;
+        Ok(Rig { archive, writers })
+    }
+
+    /// Forgets the index, as after `cartulaire rebuild`. No engine may be open.
+    pub fn drop_index(&mut self) {
+        self.index = tempfile::tempdir().expect("a temporary folder");
+    }
+}
+
+/// The tenant's identifier; it must be one.
+#[must_use]
+pub fn tenant(id: &str) -> TenantId {
+    id.parse().expect("a tenant's identifier")
+}
+
+impl Rig {
+    /// Creates a tenant.
+    ///
+    /// # Errors
+    /// Those of a commit.
+    pub fn create_tenant(&mut self, id: &str) -> Result<(), Fault> {
+        let event = Event {
+            tenant: tenant(id),
+            agent: "operator".into(),
+            subject: format!("tenant:{id}"),
+            event: EventType::TenantCreated,
+            outcome: Outcome::Success,
+            facts: BTreeMap::new(),
+            details: vec![Bytes::from(format!("{{\"id\":\"{id}\"}}"))],
+        };
+        self.writers.committer.commit(vec![Submission::Event(event)]).map(|_| ())
+    }
+
+    /// Receives and admits a deposit, without committing it.
+    ///
+    /// # Errors
+    /// Those of reception and admission.
+    pub fn admit(&self, id: &str, transfer: &str, files: &[File<'_>]) -> Result<Result<Admitted, Rejection>, Fault> {
+        let mut presented = Vec::new();
+        for (name, content) in files {
+            let mut reception = Reception::new(Arc::clone(&self.archive), false);
+            for chunk in content.chunks(100_000) {
+                reception.write(chunk)?;
+            }
+            presented.push(PresentedFile {
+                name: (*name).into(),
+                media_type: "application/octet-stream".into(),
+                declared_sha256: None,
+                declared_sha512: None,
+                declared_size: None,
+                received: reception.finish()?,
+            });
+        }
+        self.archive.admit(Presented {
+            tenant: tenant(id),
+            agent: "key:test".into(),
+            transfer: transfer.into(),
+            title: format!("Transfer {transfer}"),
+            metadata: BTreeMap::new(),
+            files: presented,
+            manifest: None,
+        })
+    }
+
+    /// Deposits files and waits for the commit.
+    ///
+    /// # Errors
+    /// Those of reception, admission and commit.
+    ///
+    /// # Panics
+    /// If the deposit is rejected: rigs deposit what is admissible.
+    pub fn deposit(&mut self, id: &str, transfer: &str, files: &[File<'_>]) -> Result<Committed, Fault> {
+        let admitted = self.admit(id, transfer, files)?.expect("an admissible deposit");
+        let mut results = self.writers.committer.commit(vec![Submission::Deposit(Box::new(admitted))])?;
+        Ok(results.pop().expect("one result for one submission"))
+    }
+}

@@ -1,0 +1,70 @@
+//! A deposit's way through the engine, and back out of a store whose index was lost.
+
+use cartulaire_engine::commit::Committed;
+use cartulaire_tests::rig::{World, tenant};
+use cartulaire_tests::sim::SimStore;
+
+#[test]
+fn a_deposit_is_durable_read_back_and_found_again_without_its_index() {
+    let mut world = World::new(1);
+    let mut rig = world.open().unwrap();
+    rig.create_tenant("kerlouan").unwrap();
+    let large: Vec<u8> = (0..3_000_000u32).map(|i| (i / 7) as u8).collect();
+    let outcome = rig.deposit("kerlouan", "T-1", &[("acte.txt", b"deliberation"), ("plan.bin", &large)]).unwrap();
+    let Committed::Deposit(deposit) = outcome else { panic!("{outcome:?}") };
+    let receipt = rig.archive.receipt(&deposit).unwrap();
+    let sealed = rig.writers.sealer.seal().unwrap().unwrap();
+    assert_eq!(sealed.size.0, deposit.entry.seq.0 + 1);
+    drop(rig);
+
+    world.store = world.store.crash();
+    world.drop_index();
+    let rig = world.open().unwrap();
+    let kerlouan = tenant("kerlouan");
+    let found = rig.archive.find(&kerlouan, &deposit.descriptor.archive).unwrap().unwrap();
+    assert_eq!(found.descriptor, deposit.descriptor);
+    let reader = rig.archive.open_file(&kerlouan, &found.descriptor.files[1]).unwrap();
+    let mut read = Vec::new();
+    reader
+        .stream(&found.descriptor.files[1].blake3, |piece| {
+            read.extend_from_slice(&piece);
+            true
+        })
+        .unwrap();
+    assert!(read == large);
+    assert_eq!(rig.archive.receipt_of(&kerlouan, &deposit.descriptor.archive).unwrap(), Some(receipt));
+}
+
+#[test]
+fn an_index_rebuilt_from_the_store_alone_says_the_same_as_one_that_followed() {
+    let mut world = World::new(3);
+    let mut rig = world.open().unwrap();
+    rig.create_tenant("kerlouan").unwrap();
+    for i in 0..300 {
+        let content = format!("document {}", i / 2);
+        rig.deposit("kerlouan", &format!("T-{i}"), &[("a.txt", content.as_bytes())]).unwrap();
+        if i % 50 == 0 {
+            rig.writers.sealer.seal().unwrap().unwrap();
+        }
+    }
+    drop(rig);
+    let image = world.store.durable();
+    let followed = world.open().unwrap().archive.index().digest().unwrap();
+    world.store = SimStore::from_image(image, 3);
+    world.drop_index();
+    let rebuilt = world.open().unwrap().archive.index().digest().unwrap();
+    assert_eq!(rebuilt, followed);
+}
+
+#[test]
+fn the_same_bytes_give_the_same_archive_and_other_bytes_a_conflict() {
+    let world = World::new(2);
+    let mut rig = world.open().unwrap();
+    rig.create_tenant("kerlouan").unwrap();
+    let first = rig.deposit("kerlouan", "T-1", &[("a.txt", b"alpha")]).unwrap();
+    let Committed::Deposit(first) = first else { panic!("{first:?}") };
+    let again = rig.deposit("kerlouan", "T-1", &[("a.txt", b"alpha")]).unwrap();
+    assert!(matches!(again, Committed::Replayed(archive) if archive == first.descriptor.archive));
+    let other = rig.deposit("kerlouan", "T-1", &[("a.txt", b"bravo")]).unwrap();
+    assert!(matches!(other, Committed::Conflict(archive) if archive == first.descriptor.archive));
+}
