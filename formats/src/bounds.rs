@@ -37,3 +37,6 @@ pub const PARTIAL_HASHTREE_VALUES_MAX: usize = 65_536;
 
 /// Smallest RSA modulus whose signatures are considered at all, in bits (SOG-IS: anything less is broken today).
 pub const RSA_MODULUS_BITS_MIN: usize = 2048;
+
+/// What a token's time may lack against the request's when it has whole seconds only: it was cut, not rounded up.
+pub const GEN_TIME_RESOLUTION_SECONDS: i64 = 1;

@@ -141,7 +141,7 @@ pub enum PublicKey {
     /// ECDSA on P-384.
     P384(p384::ecdsa::VerifyingKey),
     /// RSA, and the length of its modulus in bits.
-    Rsa(Box<rsa::RsaPublicKey>, usize),
+    Rsa(Box<rsa::PublicKey>, usize),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -174,7 +174,7 @@ impl PublicKey {
                 if modulus_bits < RSA_MODULUS_BITS_MIN {
                     return Err(SignatureError::KeyTooShort { bits: modulus_bits });
                 }
-                let key = rsa::RsaPublicKey::from_pkcs1_der(bits).map_err(|_| SignatureError::KeyValue)?;
+                let key = rsa::PublicKey::from_pkcs1_der(bits).map_err(|_| SignatureError::KeyValue)?;
                 Ok(Self::Rsa(Box::new(key), modulus_bits))
             }
         }
@@ -210,7 +210,7 @@ impl PublicKey {
     }
 }
 
-fn verify_rsa(key: &rsa::RsaPublicKey, scheme: SignatureScheme, digest: &[u8], signature: &[u8]) -> bool {
+fn verify_rsa(key: &rsa::PublicKey, scheme: SignatureScheme, digest: &[u8], signature: &[u8]) -> bool {
     use HashAlgorithm::{Sha256, Sha384, Sha512};
     let pss = scheme.family == SignatureFamily::RsaPss;
     let result = match (pss, scheme.hash) {
