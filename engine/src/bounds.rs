@@ -43,3 +43,13 @@ pub const CLOCK_STEP_MILLIS_MAX: i64 = 2_000;
 
 /// The longest time without a seal, in milliseconds, even when idle (guide GA Z42-019: at least every 24 h), with a margin.
 pub const IDLE_SEAL_MILLIS_MAX: i64 = 23 * 3_600 * 1_000;
+
+/// Largest leaves object that is read back, in bytes: 64-byte leaves of all objects that the fastest disk takes in a minute.
+pub const LEAVES_BYTES_MAX: u64 = 256 << 20;
+
+/// How far, in seconds, a fresh token's time may be from the local clock: more than any network delay, less than what
+/// would let somebody choose the time.
+pub const TOKEN_WINDOW_SECONDS_MAX: i64 = 300;
+
+/// How far, in seconds, the local clock may be ahead of the authority's: what NTP keeps even when it has lost its sources.
+pub const TOKEN_CLOCK_AHEAD_SECONDS_MAX: i64 = 60;

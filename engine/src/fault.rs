@@ -35,6 +35,9 @@ pub enum Retry {
     /// The signing key cannot be used.
     #[error("the signing key cannot be used")]
     Signer,
+    /// No time-stamp authority gave a sound token.
+    #[error("no time-stamp authority gave a sound token")]
+    Authority,
 }
 
 /// What is wrong at rest, and where.

@@ -8,16 +8,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cartulaire_formats::checkpoint::Checkpoint;
 use cartulaire_formats::commit::Opening;
-use cartulaire_formats::hash::Sha256Digest;
 use cartulaire_formats::journal::leaf_hash;
-use cartulaire_formats::layout::{self, SealNumber};
+use cartulaire_formats::layout::{self, EvidenceAlgorithm, SealNumber};
 use cartulaire_formats::merkle::{RootHash, TreeSize};
 use cartulaire_formats::note::Note;
 use cartulaire_formats::tiles::{self, FullTile, TreeEdge};
 
 use crate::archive::{Archive, PendingCommit};
 use crate::bounds::IDLE_SEAL_MILLIS_MAX;
-use crate::evidence::{self, EvidenceLeaves};
+use crate::evidence::{self, EvidenceDigest};
 use crate::fault::Fault;
 use crate::index::{SealHead, SealRecord};
 
@@ -178,19 +177,29 @@ pub(crate) fn write_leaves(
     previous: Option<&SealHead>,
     grown: &Grown,
 ) -> Result<SealHead, Fault> {
-    let sha256 = EvidenceLeaves::sha256(checkpoint_text, previous.map(|head| head.root_sha256), &grown.openings);
-    let root_sha256 = Sha256Digest::from_slice(&evidence::root(&sha256)).expect("a SHA-256 tree has a SHA-256 root");
-    let mut head = SealHead { seal, root_sha256, root_sha512: None, edge: grown.edge.encode() };
-    let mut trees = vec![sha256];
+    let sha256 = evidence::leaves(checkpoint_text, previous.map(|head| head.root_sha256), &grown.openings);
+    let mut head = SealHead {
+        seal,
+        root_sha256: write_tree(archive, seal, EvidenceAlgorithm::Sha256, sha256)?,
+        root_sha512: None,
+        edge: grown.edge.encode(),
+    };
     if archive.has_sha512_tree() {
         let before = previous.and_then(|head| head.root_sha512);
-        let sha512 = EvidenceLeaves::sha512(checkpoint_text, before, &grown.openings);
-        head.root_sha512 = cartulaire_formats::hash::Sha512Digest::from_slice(&evidence::root(&sha512));
-        trees.push(sha512);
-    }
-    for leaves in trees {
-        let name = layout::evidence_leaves(seal, leaves.algorithm());
-        archive.sites().create_derived(&name, &[Bytes::from(leaves.into_bytes())])?;
+        let sha512 = evidence::leaves(checkpoint_text, before, &grown.openings);
+        head.root_sha512 = Some(write_tree(archive, seal, EvidenceAlgorithm::Sha512, sha512)?);
     }
     Ok(head)
+}
+
+/// Makes the leaves of one tree durable and returns its root.
+fn write_tree<D: EvidenceDigest>(
+    archive: &Archive,
+    seal: SealNumber,
+    algorithm: EvidenceAlgorithm,
+    leaves: Vec<D>,
+) -> Result<D, Fault> {
+    let name = layout::evidence_leaves(seal, algorithm);
+    archive.sites().create_derived(&name, &[evidence::encode(&leaves)])?;
+    Ok(evidence::tree(leaves).root())
 }

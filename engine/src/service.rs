@@ -9,12 +9,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use cartulaire_formats::layout::{EvidenceAlgorithm, SealNumber};
+use cartulaire_formats::layout::SealNumber;
 
 use crate::archive::{Archive, Writers};
 use crate::attest::Attester;
 use crate::bounds::{COMMIT_BYTES_MAX, COMMIT_SUBMISSIONS_MAX, QUEUE_SUBMISSIONS_MAX};
-use crate::commit::{Committed, Committer, Submission};
+use crate::commit::{Committed, Committer, Event, Submission};
 use crate::fault::{Fault, Retry};
 use crate::seal::Sealer;
 
@@ -268,15 +268,15 @@ fn run_attester(mut attester: Attester, archive: &Archive, queue: &SyncSender<Wa
             shared.pause(ATTEST_IDLE);
             continue;
         };
-        let outcome = attester.attest(seal, algorithm);
+        let outcome = attester.attest(seal, algorithm).and_then(|event| journal(queue, event));
         for event in attester.take_events() {
-            // An event that finds the queue full is journaled when the archive is next opened.
+            // What finds the queue full is in the logs; the authority's next failure is journaled again.
             drop(queue.try_send((Submission::Event(event), Box::new(|_| ()))));
         }
         match outcome {
             Ok(()) => {
                 pause = ATTEST_PAUSE;
-                note_attested(archive, shared, seal, algorithm);
+                note_attested(archive, shared, seal);
             }
             Err(Fault::Poisoned) => return shared.poison(&Fault::Poisoned),
             Err(fault) => {
@@ -288,7 +288,15 @@ fn run_attester(mut attester: Attester, archive: &Archive, queue: &SyncSender<Wa
     }
 }
 
-fn note_attested(archive: &Archive, shared: &Shared, seal: SealNumber, _algorithm: EvidenceAlgorithm) {
+/// Journals an event and waits until it is durable.
+fn journal(queue: &SyncSender<Waiting>, event: Event) -> Result<(), Fault> {
+    let (sender, receiver) = sync_channel(1);
+    let reply = Box::new(move |outcome| drop(sender.send(outcome)));
+    queue.send((Submission::Event(event), reply)).map_err(|_| Fault::Poisoned)?;
+    receiver.recv().unwrap_or(Err(Fault::Poisoned)).map(|_| ())
+}
+
+fn note_attested(archive: &Archive, shared: &Shared, seal: SealNumber) {
     let oldest = archive.index().unattested(1).ok().and_then(|list| list.first().copied());
     let attested = oldest.map_or(seal.0 + 1, |(oldest, _)| oldest.0);
     shared.advance(|m| m.attested_seals = m.attested_seals.max(attested));

@@ -69,19 +69,14 @@ impl Index {
         batch.put(Key::seal_head().as_bytes(), record.head.encode());
         batch.put(Key::seal_size(seal).as_bytes(), record.size.encode());
         batch.put(Key::sealed_size(record.size).as_bytes(), seal.encode());
-        batch.put(Key::unattested(seal, EvidenceAlgorithm::Sha256).as_bytes(), []);
-        if record.head.root_sha512.is_some() {
-            batch.put(Key::unattested(seal, EvidenceAlgorithm::Sha512).as_bytes(), []);
+        let sha512 = record.head.root_sha512.map(|_| EvidenceAlgorithm::Sha512);
+        for algorithm in [EvidenceAlgorithm::Sha256].into_iter().chain(sha512) {
+            // A rebuild follows the whole journal first, and may know the token already.
+            if !self.is_attested(seal, algorithm)? {
+                batch.put(Key::unattested(seal, algorithm).as_bytes(), []);
+            }
         }
         Ok(self.db.write(batch)?)
-    }
-
-    /// Notes that an evidence tree has its token at rest.
-    ///
-    /// # Errors
-    /// [`IndexError`].
-    pub fn apply_token(&self, seal: SealNumber, algorithm: EvidenceAlgorithm) -> Result<(), IndexError> {
-        Ok(self.db.delete(Key::unattested(seal, algorithm).as_bytes())?)
     }
 }
 
@@ -147,8 +142,22 @@ impl Applying<'_> {
                 }
                 Ok(())
             }
+            (EventType::SealAttested, Outcome::Success) => self.attested(entry),
             _ => Ok(()),
         }
+    }
+
+    fn attested(&mut self, entry: &JournalEntry) -> Result<(), IndexError> {
+        let fact = |name: &str| entry.facts.get(name).map(String::as_str);
+        let seal = fact("seal").and_then(|text| text.parse().ok()).ok_or(IndexError::Malformed)?;
+        let algorithm = match fact("algorithm") {
+            Some("sha256") => EvidenceAlgorithm::Sha256,
+            Some("sha512") => EvidenceAlgorithm::Sha512,
+            _ => return Err(IndexError::Malformed),
+        };
+        self.batch.put(Key::attested(SealNumber(seal), algorithm).as_bytes(), entry.seq.0.to_be_bytes());
+        self.batch.delete(Key::unattested(SealNumber(seal), algorithm).as_bytes());
+        Ok(())
     }
 
     fn deposit(&mut self, record: &CommitRecord, entry: &JournalEntry) -> Result<(), IndexError> {

@@ -214,7 +214,7 @@ impl Index {
         self.row(&Key::seal_size(seal))
     }
 
-    /// The oldest evidence trees that have no token yet, at most `limit`.
+    /// The oldest evidence trees whose token is not journaled yet, at most `limit`.
     pub fn unattested(&self, limit: usize) -> Result<Vec<(SealNumber, EvidenceAlgorithm)>, IndexError> {
         let prefix = Key::unattested_all();
         let mut found = Vec::new();
@@ -226,9 +226,9 @@ impl Index {
         Ok(found)
     }
 
-    /// Whether an evidence tree still has no token.
-    pub fn is_unattested(&self, seal: SealNumber, algorithm: EvidenceAlgorithm) -> Result<bool, IndexError> {
-        Ok(self.db.get_pinned(Key::unattested(seal, algorithm).as_bytes())?.is_some())
+    /// Whether an evidence tree's token is journaled.
+    pub fn is_attested(&self, seal: SealNumber, algorithm: EvidenceAlgorithm) -> Result<bool, IndexError> {
+        Ok(self.db.get_pinned(Key::attested(seal, algorithm).as_bytes())?.is_some())
     }
 
     /// Whether a commit refers to a direct container.

@@ -90,6 +90,11 @@ impl Key {
         Self::new(b'u', &[&seal.0.to_be_bytes(), &[algorithm]])
     }
 
+    pub(super) fn attested(seal: SealNumber, algorithm: EvidenceAlgorithm) -> Self {
+        let unattested = Self::unattested(seal, algorithm);
+        Self::new(b'A', &[&unattested.0[1..]])
+    }
+
     pub(super) fn container(name: &str) -> Self {
         Self::new(b'x', &[name.as_bytes()])
     }
