@@ -14,7 +14,7 @@ use cartulaire_formats::journal::TenantId;
 
 use crate::archive::Archive;
 use crate::bounds::{
-    DEPOSIT_FILES_MAX, FILE_NAME_BYTES_MAX, MEDIA_TYPE_BYTES_MAX, METADATA_BYTES_MAX, METADATA_ENTRIES_MAX,
+    DEPOSIT_FILES_MAX, DEPOSIT_INLINE_BYTES_MAX, FILE_NAME_BYTES_MAX, MEDIA_TYPE_BYTES_MAX, METADATA_BYTES_MAX, METADATA_ENTRIES_MAX,
     TITLE_BYTES_MAX, TRANSFER_BYTES_MAX,
 };
 use crate::fault::Fault;
@@ -243,8 +243,9 @@ impl Archive {
             v: aip::VERSION,
         };
         let mut objects = vec![self.inline_object(Bytes::from(descriptor.encode()))];
+        let mut inline_left = DEPOSIT_INLINE_BYTES_MAX;
         for body in bodies {
-            objects.push(self.place(&descriptor.tenant, body)?);
+            objects.push(self.place(&descriptor.tenant, body, &mut inline_left)?);
         }
         Ok(Admitted { fingerprint: fingerprint(&descriptor), descriptor, objects })
     }
@@ -262,9 +263,9 @@ impl Archive {
     }
 
     /// Publishes a large body's container, unless the tenant has the very same bytes already.
-    fn place(&self, tenant: &TenantId, body: Received) -> Result<AdmittedObject, Fault> {
+    fn place(&self, tenant: &TenantId, body: Received, inline_left: &mut usize) -> Result<AdmittedObject, Fault> {
         let digests = body.digests;
-        let content = match body.content {
+        let content = match body.spill_beyond(self, inline_left)? {
             ReceivedContent::Inline(bytes) => AdmittedContent::Inline(bytes),
             ReceivedContent::Staged(_) if self.index().object(tenant, &digests.sha256)?.is_some() => {
                 AdmittedContent::Known

@@ -4,6 +4,10 @@
 /// their own: at this size one more file costs less than holding up everybody else's commit.
 pub const INLINE_BYTES_MAX: usize = 1 << 20;
 
+/// Most bytes of one deposit that go into its commit; what is beyond goes into containers of its own, however small, so
+/// that a deposit of many files does not make a commit of any size.
+pub const DEPOSIT_INLINE_BYTES_MAX: usize = 16 << 20;
+
 /// Most bytes of objects in one commit: what one sequential write takes a few tens of milliseconds for, so that a lone
 /// small deposit never waits long behind big ones.
 pub const COMMIT_BYTES_MAX: usize = 16 << 20;

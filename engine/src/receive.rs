@@ -62,18 +62,9 @@ impl Reception {
     fn spill(&mut self) -> Result<(), CreateError> {
         let chunk = Bytes::from(std::mem::take(&mut self.buffer));
         if self.staging.is_none() {
-            self.staging = Some(self.begin_container()?);
+            self.staging = Some(begin_container(&self.archive)?);
         }
         self.staging.as_mut().expect("staged above").append(&chunk)
-    }
-
-    /// A container under a name that nobody else has.
-    fn begin_container(&self) -> Result<SitesStaging, CreateError> {
-        let mut id = [0; 16];
-        self.archive.entropy().fill(&mut id);
-        let day = self.archive.clock().now().date();
-        let name = layout::direct_container(&day, &hex::encode(id));
-        self.archive.sites().stage(&name, container::STREAMED_HEAD)
     }
 
     /// Bytes received so far.
@@ -88,9 +79,7 @@ impl Reception {
     /// As [`Reception::write`].
     pub fn finish(mut self) -> Result<Received, CreateError> {
         if self.staging.is_some() {
-            let padding = container::padding(self.hasher.size());
-            self.buffer.resize(self.buffer.len() + padding, 0);
-            self.buffer.extend_from_slice(&container::END);
+            end_container(&mut self.buffer, self.hasher.size());
             self.spill()?;
         }
         let content = match self.staging {
@@ -99,4 +88,39 @@ impl Reception {
         };
         Ok(Received { digests: self.hasher.finish(), content })
     }
+}
+
+impl Received {
+    /// Keeps the body inline while there is room for it, else moves it into a container of its own.
+    pub(crate) fn spill_beyond(self, archive: &Archive, room: &mut usize) -> Result<ReceivedContent, CreateError> {
+        let bytes = match self.content {
+            ReceivedContent::Inline(bytes) => bytes,
+            staged @ ReceivedContent::Staged(_) => return Ok(staged),
+        };
+        if let Some(left) = room.checked_sub(bytes.len()) {
+            *room = left;
+            return Ok(ReceivedContent::Inline(bytes));
+        }
+        let mut staging = begin_container(archive)?;
+        let mut end = Vec::new();
+        end_container(&mut end, bytes.len() as u64);
+        staging.append(&bytes)?;
+        staging.append(&Bytes::from(end))?;
+        Ok(ReceivedContent::Staged(staging))
+    }
+}
+
+/// A container under a name that nobody else has.
+fn begin_container(archive: &Archive) -> Result<SitesStaging, CreateError> {
+    let mut id = [0; 16];
+    archive.entropy().fill(&mut id);
+    let day = archive.clock().now().date();
+    let name = layout::direct_container(&day, &hex::encode(id));
+    archive.sites().stage(&name, container::STREAMED_HEAD)
+}
+
+/// What follows the one member of a container: its padding and the end.
+fn end_container(out: &mut Vec<u8>, size: u64) {
+    out.resize(out.len() + container::padding(size), 0);
+    out.extend_from_slice(&container::END);
 }

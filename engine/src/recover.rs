@@ -168,18 +168,29 @@ fn follow_seals(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result
         Some(head) => TreeEdge::decode(&head.edge).map_err(|_| crate::index::IndexError::Malformed)?,
         None => TreeEdge::empty(),
     };
+    if let Some(head) = &head {
+        // This key must never sign what is not consistent with the last checkpoint that it signed.
+        let name = layout::checkpoint(head.seal);
+        let signed = read_checkpoint(archive, head.seal)?.ok_or_else(|| Damage::new(&name, DamageKind::RolledBack))?;
+        if signed.checkpoint().size() != edge.size() || signed.checkpoint().root() != edge.root() {
+            return Err(Damage::new(&name, DamageKind::Checkpoint).into());
+        }
+    }
     let committed = archive.index().commit_head()?.map_or(0, |h| h.next.0);
     let mut pending = load_pending(archive, edge.size().0, committed)?;
-    let mut lines = lines_since_bundle(archive, edge.size().0)?;
+    let mut lines = None;
     loop {
         let seal = head.as_ref().map_or(SealNumber(0), |h| h.seal.next());
         let name = layout::checkpoint(seal);
-        let Some(note) = must_read(&name, archive.sites().read_whole(&name, SMALL_OBJECT_BYTES_MAX))? else { break };
+        let Some(signed) = read_checkpoint(archive, seal)? else { break };
         let wrong = || Fault::from(Damage::new(&name, DamageKind::Checkpoint));
-        let signed = SignedCheckpoint::open(&note, archive.key(), &[]).map_err(|_| wrong())?;
         let covered = pending.iter().position(|c: &Arc<PendingCommit>| c.end() == signed.checkpoint().size().0);
         let rest = pending.split_off(covered.ok_or_else(wrong)? + 1);
-        let grown = grow(&edge, &lines, &pending);
+        let before = match lines.take() {
+            Some(lines) => lines,
+            None => lines_since_bundle(archive, edge.size().0)?,
+        };
+        let grown = grow(&edge, before, &pending);
         if grown.edge().root() != signed.checkpoint().root() {
             return Err(wrong());
         }
@@ -187,8 +198,8 @@ fn follow_seals(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result
         write_tiles(archive, &grown)?;
         let next = write_leaves(archive, seal, signed.text(), head.as_ref(), &grown)?;
         archive.index().apply_seal(&SealRecord { head: next.clone(), size: grown.edge().size().0 })?;
-        lines = grown.lines().to_vec();
-        edge = grown.edge().clone();
+        let (grown_edge, grown_lines) = grown.into_edge_and_lines();
+        (edge, lines) = (grown_edge, Some(grown_lines));
         head = Some(next);
         pending = rest;
         progress(Progress::Seal(seal));
@@ -196,6 +207,15 @@ fn follow_seals(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result
     archive.publish_edge(edge);
     archive.pending().extend(pending);
     Ok(())
+}
+
+/// Reads a checkpoint and verifies the log's signature; `None` if there is no such seal.
+fn read_checkpoint(archive: &Archive, seal: SealNumber) -> Result<Option<SignedCheckpoint>, Fault> {
+    let name = layout::checkpoint(seal);
+    let note = must_read(&name, archive.sites().read_whole(&name, SMALL_OBJECT_BYTES_MAX))?;
+    let Some(note) = note else { return Ok(None) };
+    let signed = SignedCheckpoint::open(&note, archive.key(), &[]);
+    signed.map(Some).map_err(|_| Damage::new(&name, DamageKind::Checkpoint).into())
 }
 
 /// The commits that hold entries `[from, to)`; both are bounds of commits.

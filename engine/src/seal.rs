@@ -19,6 +19,7 @@ use crate::bounds::IDLE_SEAL_MILLIS_MAX;
 use crate::evidence::{self, EvidenceDigest};
 use crate::fault::Fault;
 use crate::index::{SealHead, SealRecord};
+use crate::recover::lines_since_bundle;
 
 /// A seal at rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +37,8 @@ pub struct Sealer {
     archive: Arc<Archive>,
     edge: TreeEdge,
     head: Option<SealHead>,
-    /// Lines since the last full entry bundle.
-    lines: Vec<Vec<u8>>,
+    /// Lines since the last full entry bundle; read back by the first seal after opening, so that opening stays fast.
+    lines: Option<Vec<Vec<u8>>>,
     poisoned: bool,
 }
 
@@ -54,8 +55,7 @@ impl Sealer {
     pub(crate) fn new(archive: Arc<Archive>) -> Result<Self, Fault> {
         let head = archive.index().seal_head()?;
         let edge = (*archive.edge()).clone();
-        let lines = crate::recover::lines_since_bundle(&archive, edge.size().0)?;
-        Ok(Self { archive, edge, head, lines, poisoned: false })
+        Ok(Self { archive, edge, head, lines: None, poisoned: false })
     }
 
     /// Whether a seal is due: something was committed that calls for one, or a day has almost gone by since the oldest
@@ -83,7 +83,11 @@ impl Sealer {
         if commits.is_empty() {
             return Ok(None);
         }
-        let grown = grow(&self.edge, &self.lines, &commits);
+        let lines = match self.lines.take() {
+            Some(lines) => lines,
+            None => lines_since_bundle(&self.archive, self.edge.size().0)?,
+        };
+        let grown = grow(&self.edge, lines, &commits);
         let sealed = self.write(grown).map_err(|fault| self.fail(fault))?;
         self.archive.pending().drain(..commits.len());
         Ok(Some(sealed))
@@ -109,25 +113,28 @@ impl Sealer {
         write_tiles(&self.archive, &grown)?;
         // Full tiles are at rest; they say nothing until a checkpoint reaches them.
         self.archive.sites().create(&layout::checkpoint(seal), &[Bytes::from(note)])?;
-        // The seal is made: from here on no other checkpoint of that number can be.
-        let head = write_leaves(&self.archive, seal, &text, self.head.as_ref(), &grown)?;
+        // The seal is made: from here on no other checkpoint of that number can be, and giving up is for recovery.
+        let head = write_leaves(&self.archive, seal, &text, self.head.as_ref(), &grown);
+        let head = head.map_err(|_| Fault::Poisoned)?;
         let size = grown.edge.size();
         self.archive.index().apply_seal(&SealRecord { head: head.clone(), size: size.0 })?;
         self.archive.publish_edge(grown.edge.clone());
         self.head = Some(head);
-        self.lines = grown.lines;
+        self.lines = Some(grown.lines);
         self.edge = grown.edge;
         Ok(Sealed { seal, size, root: self.edge.root() })
     }
 }
 
 /// Appends the entries of some commits to a log.
-pub(crate) fn grow(edge: &TreeEdge, lines: &[Vec<u8>], commits: &[Arc<PendingCommit>]) -> Grown {
+///
+/// - `lines`: those since the last full entry bundle.
+pub(crate) fn grow(edge: &TreeEdge, lines: Vec<Vec<u8>>, commits: &[Arc<PendingCommit>]) -> Grown {
     let mut grown = Grown {
         edge: edge.clone(),
         tiles: Vec::new(),
         bundles: Vec::new(),
-        lines: lines.to_vec(),
+        lines,
         openings: Vec::new(),
     };
     for commit in commits {
@@ -152,8 +159,8 @@ impl Grown {
         &self.edge
     }
 
-    pub(crate) fn lines(&self) -> &[Vec<u8>] {
-        &self.lines
+    pub(crate) fn into_edge_and_lines(self) -> (TreeEdge, Vec<Vec<u8>>) {
+        (self.edge, self.lines)
     }
 }
 
