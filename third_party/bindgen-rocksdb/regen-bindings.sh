@@ -13,7 +13,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-if [ -z "${LIBCLANG_PATH:-}" ] && ! ldconfig -p | grep -q libclang; then
+if [ -z "${LIBCLANG_PATH:-}" ] && ! ldconfig -p | grep -Eq "libclang(-[0-9.]+)?\.so"; then
     python3 -m venv "$work/venv"
     "$work/venv/bin/pip" install --quiet libclang==18.1.1
     LIBCLANG_PATH=$(echo "$work"/venv/lib/python3*/site-packages/clang/native)
