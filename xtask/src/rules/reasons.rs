@@ -24,7 +24,7 @@ fn manifest(file: &File) -> Vec<Violation> {
         } else if line.starts_with('[') {
             section = line.trim_matches(['[', ']']);
         } else if section.ends_with("dependencies") && needs_reason(line) {
-            let reason = above.trim_start().starts_with('#') || line.contains(" # ");
+            let reason = gives_reason(above) || line.contains(" # ");
             if !reason {
                 let name = line.split([' ', '=']).next().unwrap_or_default();
                 let advice =
@@ -36,6 +36,11 @@ fn manifest(file: &File) -> Vec<Violation> {
         above = line;
     }
     violations
+}
+
+/// A comment, and not the heading of a group (`# -- Server`).
+fn gives_reason(above: &str) -> bool {
+    above.starts_with('#') && !above.starts_with("# --")
 }
 
 fn needs_reason(line: &str) -> bool {
@@ -55,6 +60,15 @@ mod tests {
         assert_eq!(
             places(check, &[("Cargo.toml", text)]),
             ["Cargo.toml:5: reason", "Cargo.toml:10: reason"]
+        );
+    }
+
+    #[test]
+    fn the_heading_of_a_group_is_no_reason() {
+        let text = "[dependencies]\n# -- Storage\na = \"1\"\n";
+        assert_eq!(
+            places(check, &[("a/Cargo.toml", text)]),
+            ["a/Cargo.toml:3: reason"]
         );
     }
 
