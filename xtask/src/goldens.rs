@@ -51,36 +51,17 @@ pub fn check(tree: &Tree) -> Vec<Violation> {
     };
     let listed: Vec<&String> = goldens.iter().flat_map(|golden| &golden.files).collect();
     let missing = listed.iter().filter(|path| tree.find(path).is_none());
-    let missing = missing.map(|path| {
-        Violation::new(
-            PATH,
-            1,
-            RULE,
-            format!("{path} is not in the tree: make it, or drop the line"),
-        )
-    });
-    let unlisted = tree
-        .files()
-        .iter()
-        .filter(|file| is_golden(file) && !listed.contains(&&file.path));
+    let missing = missing
+        .map(|path| Violation::new(PATH, 1, RULE, format!("{path} is not in the tree: make it, or drop the line")));
+    let unlisted = tree.files().iter().filter(|file| is_golden(file) && !listed.contains(&&file.path));
     let unlisted = unlisted.map(|file| {
-        Violation::new(
-            &file.path,
-            1,
-            RULE,
-            format!("name it in {PATH}, with the command that makes it anew"),
-        )
+        Violation::new(&file.path, 1, RULE, format!("name it in {PATH}, with the command that makes it anew"))
     });
     missing.chain(unlisted).collect()
 }
 
 fn is_golden(file: &File) -> bool {
-    let in_directory = file
-        .path
-        .split('/')
-        .rev()
-        .skip(1)
-        .any(|directory| directory == "golden");
+    let in_directory = file.path.split('/').rev().skip(1).any(|directory| directory == "golden");
     in_directory || file.name().contains(".golden.") || file.name().ends_with(".golden")
 }
 
@@ -88,28 +69,16 @@ fn read(tree: &Tree) -> Result<Vec<Golden>, String> {
     let Some(file) = tree.find(PATH) else {
         return Ok(Vec::new());
     };
-    let table = file
-        .text()
-        .unwrap_or_default()
-        .parse::<toml::Table>()
-        .map_err(|error| format!("not TOML: {error}"))?;
+    let table = file.text().unwrap_or_default().parse::<toml::Table>().map_err(|error| format!("not TOML: {error}"))?;
     let entries = table.get("golden").and_then(toml::Value::as_array);
     entries.into_iter().flatten().map(entry).collect()
 }
 
 fn entry(value: &toml::Value) -> Result<Golden, String> {
-    let command = value
-        .get("command")
-        .and_then(toml::Value::as_str)
-        .unwrap_or_default();
+    let command = value.get("command").and_then(toml::Value::as_str).unwrap_or_default();
     let command: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
     let files = value.get("files").and_then(toml::Value::as_array);
-    let files: Vec<String> = files
-        .into_iter()
-        .flatten()
-        .filter_map(toml::Value::as_str)
-        .map(str::to_owned)
-        .collect();
+    let files: Vec<String> = files.into_iter().flatten().filter_map(toml::Value::as_str).map(str::to_owned).collect();
     if command.is_empty() || files.is_empty() {
         return Err("each [[golden]] needs a command and at least one file".to_owned());
     }
@@ -125,28 +94,18 @@ pub fn run(root: &Path, mode: Mode) -> Result<String, String> {
     for golden in &goldens {
         println!("{}", golden.command.join(" "));
         let mut command = Command::new(&golden.command[0]);
-        command
-            .args(&golden.command[1..])
-            .current_dir(root)
-            .env_remove(UPDATE_VARIABLE);
+        command.args(&golden.command[1..]).current_dir(root).env_remove(UPDATE_VARIABLE);
         if mode == Mode::Update {
             command.env(UPDATE_VARIABLE, "1");
         }
-        let status = command
-            .status()
-            .map_err(|error| format!("cannot start {}: {error}", golden.command[0]))?;
+        let status = command.status().map_err(|error| format!("cannot start {}: {error}", golden.command[0]))?;
         if !status.success() {
             let files = golden.files.join(", ");
-            return Err(format!(
-                "{files}: not as the code makes it; if that is meant: cargo xtask goldens --update"
-            ));
+            return Err(format!("{files}: not as the code makes it; if that is meant: cargo xtask goldens --update"));
         }
     }
     match mode {
-        Mode::Compare => Ok(format!(
-            "goldens: {} commands, all as expected",
-            goldens.len()
-        )),
+        Mode::Compare => Ok(format!("goldens: {} commands, all as expected", goldens.len())),
         Mode::Update => changed(root, &goldens),
     }
 }
@@ -156,21 +115,10 @@ fn changed(root: &Path, goldens: &[Golden]) -> Result<String, String> {
     if files.is_empty() {
         return Ok(format!("goldens: none listed in {PATH}"));
     }
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(root)
-        .args(["status", "--short", "--"])
-        .args(files)
-        .output();
+    let output = Command::new("git").arg("-C").arg(root).args(["status", "--short", "--"]).args(files).output();
     let output = output.map_err(|error| format!("cannot start git: {error}"))?;
-    let listed = String::from_utf8_lossy(&output.stdout)
-        .trim_end()
-        .to_owned();
-    Ok(if listed.is_empty() {
-        "goldens: none changed".to_owned()
-    } else {
-        format!("goldens changed:\n{listed}")
-    })
+    let listed = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
+    Ok(if listed.is_empty() { "goldens: none changed".to_owned() } else { format!("goldens changed:\n{listed}") })
 }
 
 #[cfg(test)]
@@ -182,19 +130,13 @@ mod tests {
 
     #[test]
     fn a_list_that_is_true_passes() {
-        assert_eq!(
-            places(check, &[(PATH, LIST), ("a/golden/b.json", "")]),
-            [""; 0]
-        );
+        assert_eq!(places(check, &[(PATH, LIST), ("a/golden/b.json", "")]), [""; 0]);
         assert_eq!(places(check, &[("a/gold.json", "")]), [""; 0]);
     }
 
     #[test]
     fn a_listed_file_must_be_there() {
-        assert_eq!(
-            places(check, &[(PATH, LIST)]),
-            ["xtask/goldens.toml:1: golden"]
-        );
+        assert_eq!(places(check, &[(PATH, LIST)]), ["xtask/goldens.toml:1: golden"]);
     }
 
     #[test]
@@ -206,16 +148,8 @@ mod tests {
 
     #[test]
     fn an_entry_needs_a_command_and_a_file() {
-        for list in [
-            "[[golden]]\ncommand = \"a\"",
-            "[[golden]]\nfiles = [\"a\"]",
-            "[[golden",
-        ] {
-            assert_eq!(
-                places(check, &[(PATH, list)]),
-                ["xtask/goldens.toml:1: golden"],
-                "{list}"
-            );
+        for list in ["[[golden]]\ncommand = \"a\"", "[[golden]]\nfiles = [\"a\"]", "[[golden"] {
+            assert_eq!(places(check, &[(PATH, list)]), ["xtask/goldens.toml:1: golden"], "{list}");
         }
     }
 

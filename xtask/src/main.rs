@@ -37,25 +37,15 @@ fn main() -> ExitCode {
 
 /// The workspace's root: this crate's parent directory.
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("xtask/ lies in the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the workspace")
 }
 
 fn tidy() -> Result<String, String> {
     let tree = Tree::tracked(root())?;
     let violations = rules::check_all(&tree);
     if violations.is_empty() {
-        return Ok(format!(
-            "tidy: {} files, {} rules, nothing to say",
-            tree.files().len(),
-            rules::ALL.len()
-        ));
+        return Ok(format!("tidy: {} files, {} rules, nothing to say", tree.files().len(), rules::ALL.len()));
     }
     let lines: Vec<String> = violations.iter().map(ToString::to_string).collect();
-    Err(format!(
-        "{}\ntidy: {} to mend",
-        lines.join("\n"),
-        violations.len()
-    ))
+    Err(format!("{}\ntidy: {} to mend", lines.join("\n"), violations.len()))
 }

@@ -31,13 +31,8 @@ pub fn check(tree: &Tree) -> Vec<Violation> {
     for ((kind, key), lines) in &listed {
         let now = today.get(&(*kind, key.clone())).copied();
         if now.is_none_or(|now| now < *lines) {
-            let now = now.map_or_else(
-                || format!("within {}", kind.lines_max()),
-                |now| format!("{now} lines"),
-            );
-            let advice = format!(
-                "{key} is {now} now, listed with {lines}: keep what was won, run cargo xtask ratchet"
-            );
+            let now = now.map_or_else(|| format!("within {}", kind.lines_max()), |now| format!("{now} lines"));
+            let advice = format!("{key} is {now} now, listed with {lines}: keep what was won, run cargo xtask ratchet");
             violations.push(Violation::new(PATH, 1, RULE, advice));
         }
     }
@@ -47,15 +42,8 @@ pub fn check(tree: &Tree) -> Vec<Violation> {
 fn grown(it: &Oversize, listed: &Lengths) -> Option<Violation> {
     let advice = match listed.get(&(it.kind, it.key.clone())) {
         Some(lines) if it.lines <= *lines => return None,
-        Some(lines) => format!(
-            "{} lines, {lines} at the last count: it may only shrink",
-            it.lines
-        ),
-        None => format!(
-            "{} lines, over {}: divide it by what its parts do",
-            it.lines,
-            it.kind.lines_max()
-        ),
+        Some(lines) => format!("{} lines, {lines} at the last count: it may only shrink", it.lines),
+        None => format!("{} lines, over {}: divide it by what its parts do", it.lines, it.kind.lines_max()),
     };
     Some(Violation::new(&it.path, it.line, RULE, advice))
 }
@@ -74,18 +62,12 @@ fn read(tree: &Tree) -> Result<Lengths, String> {
     let Some(file) = tree.find(PATH) else {
         return Ok(Lengths::new());
     };
-    let table = file
-        .text()
-        .unwrap_or_default()
-        .parse::<toml::Table>()
-        .map_err(|error| format!("not TOML: {error}"))?;
+    let table = file.text().unwrap_or_default().parse::<toml::Table>().map_err(|error| format!("not TOML: {error}"))?;
     let mut lengths = Lengths::new();
     for kind in [Kind::File, Kind::Function] {
         let section = table.get(kind.section()).and_then(toml::Value::as_table);
         for (key, value) in section.into_iter().flatten() {
-            let lines = value
-                .as_integer()
-                .and_then(|lines| usize::try_from(lines).ok());
+            let lines = value.as_integer().and_then(|lines| usize::try_from(lines).ok());
             let lines = lines.ok_or_else(|| format!("{key} has no number of lines"))?;
             lengths.insert((kind, key.clone()), lines);
         }
@@ -104,13 +86,13 @@ pub fn shrink(root: &Path, tree: &Tree) -> Result<String, String> {
 }
 
 fn lowered(listed: Lengths, today: &Lengths) -> Lengths {
-    let lower =
-        |(key, lines): ((Kind, String), usize)| Some((key.clone(), lines.min(*today.get(&key)?)));
+    let lower = |(key, lines): ((Kind, String), usize)| Some((key.clone(), lines.min(*today.get(&key)?)));
     listed.into_iter().filter_map(lower).collect()
 }
 
 fn render(lengths: &Lengths) -> String {
-    let mut text = "# Over the limit of lines today, and how long: these may only shrink (cargo xtask ratchet).\n".to_owned();
+    let mut text =
+        "# Over the limit of lines today, and how long: these may only shrink (cargo xtask ratchet).\n".to_owned();
     for kind in [Kind::File, Kind::Function] {
         text += &format!("\n[{}] # at most {}\n", kind.section(), kind.lines_max());
         for ((_, key), lines) in lengths.iter().filter(|((of, _), _)| *of == kind) {
@@ -126,18 +108,12 @@ mod tests {
 
     fn said(lines: usize, ratchet: &str) -> Vec<String> {
         let text = "// x\n".repeat(lines);
-        check(&Tree::of(&[("a/b.rs", &text), (PATH, ratchet)]))
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        check(&Tree::of(&[("a/b.rs", &text), (PATH, ratchet)])).iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn a_file_over_the_limit_must_be_listed() {
-        assert_eq!(
-            said(501, ""),
-            ["a/b.rs:1: size: 501 lines, over 500: divide it by what its parts do"]
-        );
+        assert_eq!(said(501, ""), ["a/b.rs:1: size: 501 lines, over 500: divide it by what its parts do"]);
         assert_eq!(said(501, "[files]\n\"a/b.rs\" = 501"), [""; 0]);
     }
 
@@ -168,18 +144,13 @@ mod tests {
         let length = |key: &str, lines| ((Kind::File, key.to_owned()), lines);
         let listed = Lengths::from([length("a", 600), length("b", 600), length("c", 600)]);
         let today = Lengths::from([length("a", 550), length("b", 650), length("d", 700)]);
-        assert_eq!(
-            lowered(listed, &today),
-            Lengths::from([length("a", 550), length("b", 600)])
-        );
+        assert_eq!(lowered(listed, &today), Lengths::from([length("a", 550), length("b", 600)]));
     }
 
     #[test]
     fn what_is_written_is_read_back() {
-        let lengths = Lengths::from([
-            ((Kind::File, "a/b.rs".to_owned()), 600),
-            ((Kind::Function, "a::f".to_owned()), 80),
-        ]);
+        let lengths =
+            Lengths::from([((Kind::File, "a/b.rs".to_owned()), 600), ((Kind::Function, "a::f".to_owned()), 80)]);
         assert_eq!(read(&Tree::of(&[(PATH, &render(&lengths))])), Ok(lengths));
     }
 }

@@ -72,13 +72,8 @@ impl Source {
     /// # Errors
     /// The line where it is not Rust, and the parser's words.
     pub fn parse(text: &str, is_test: bool) -> Result<Self, (usize, String)> {
-        let file = syn::parse_file(text)
-            .map_err(|error| (error.span().start().line, error.to_string()))?;
-        let mut reader = Reader {
-            found: Self::default(),
-            in_test: is_test,
-            owner: None,
-        };
+        let file = syn::parse_file(text).map_err(|error| (error.span().start().line, error.to_string()))?;
+        let mut reader = Reader { found: Self::default(), in_test: is_test, owner: None };
         reader.visit_file(&file);
         Ok(reader.found)
     }
@@ -93,19 +88,11 @@ struct Reader {
 
 impl Reader {
     fn construct(&mut self, kind: ConstructKind, span: Span) {
-        self.found.constructs.push(Construct {
-            kind,
-            line: span.start().line,
-            in_test: self.in_test,
-        });
+        self.found.constructs.push(Construct { kind, line: span.start().line, in_test: self.in_test });
     }
 
     fn named(&mut self, segments: Vec<String>, span: Span) {
-        self.found.named.push(Named {
-            segments,
-            line: span.start().line,
-            in_test: self.in_test,
-        });
+        self.found.named.push(Named { segments, line: span.start().line, in_test: self.in_test });
     }
 
     /// Reads something with attributes, as test code if they say so.
@@ -123,10 +110,7 @@ impl Reader {
         let name = signature.ident.to_string();
         let first = signature.span().start().line;
         self.found.functions.push(Function {
-            name: self
-                .owner
-                .as_ref()
-                .map_or(name.clone(), |owner| format!("{owner}::{name}")),
+            name: self.owner.as_ref().map_or(name.clone(), |owner| format!("{owner}::{name}")),
             line: first,
             lines: body.end().line + 1 - first,
             in_test: self.in_test,
@@ -140,10 +124,7 @@ impl Reader {
             syn::UseTree::Name(name) => self.named(with(&name.ident), name.span()),
             syn::UseTree::Rename(rename) => self.named(with(&rename.ident), rename.span()),
             syn::UseTree::Glob(glob) => self.named(before.to_vec(), glob.span()),
-            syn::UseTree::Group(group) => group
-                .items
-                .iter()
-                .for_each(|item| self.use_tree(before, item)),
+            syn::UseTree::Group(group) => group.items.iter().for_each(|item| self.use_tree(before, item)),
         }
     }
 
@@ -159,9 +140,7 @@ impl Reader {
                     let after_dot = at > 0 && is_punct(&tokens[at - 1], '.');
                     match (after_dot, ident.to_string().as_str()) {
                         (true, "unwrap") => self.construct(ConstructKind::Unwrap, ident.span()),
-                        (true, "await") | (false, "async") => {
-                            self.construct(ConstructKind::Async, ident.span())
-                        }
+                        (true, "await") | (false, "async") => self.construct(ConstructKind::Async, ident.span()),
                         (true, _) => {}
                         (false, _) => self.named(segments, ident.span()),
                     }
@@ -178,13 +157,7 @@ impl Reader {
 fn path_at(tokens: &[TokenTree], at: usize) -> (Vec<String>, usize) {
     let mut segments = vec![tokens[at].to_string()];
     let mut next = at + 1;
-    while let [
-        TokenTree::Punct(first),
-        TokenTree::Punct(second),
-        TokenTree::Ident(ident),
-        ..,
-    ] = &tokens[next..]
-    {
+    while let [TokenTree::Punct(first), TokenTree::Punct(second), TokenTree::Ident(ident), ..] = &tokens[next..] {
         if (first.as_char(), second.as_char()) != (':', ':') {
             break;
         }
@@ -209,25 +182,15 @@ fn marks_test(attribute: &syn::Attribute) -> bool {
             return false;
         };
         let words = list.tokens.to_string();
-        let mut words = words
-            .split(|c: char| !(c.is_alphanumeric() || c == '_'))
-            .filter(|word| !word.is_empty());
+        let mut words = words.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty());
         return words.clone().any(|word| word == "test") && words.all(|word| word != "not");
     }
-    attribute
-        .path()
-        .segments
-        .last()
-        .is_some_and(|segment| segment.ident == "test")
+    attribute.path().segments.last().is_some_and(|segment| segment.ident == "test")
 }
 
 fn type_name(kind: &syn::Type) -> Option<String> {
     match kind {
-        syn::Type::Path(path) => path
-            .path
-            .segments
-            .last()
-            .map(|segment| segment.ident.to_string()),
+        syn::Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
         syn::Type::Reference(reference) => type_name(&reference.elem),
         _ => None,
     }
@@ -235,9 +198,7 @@ fn type_name(kind: &syn::Type) -> Option<String> {
 
 impl<'ast> Visit<'ast> for Reader {
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
-        self.within(&item.attrs, item.span(), |reader| {
-            visit::visit_item_mod(reader, item)
-        });
+        self.within(&item.attrs, item.span(), |reader| visit::visit_item_mod(reader, item));
     }
 
     fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
@@ -249,17 +210,13 @@ impl<'ast> Visit<'ast> for Reader {
 
     fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
         let outer = std::mem::replace(&mut self.owner, type_name(&item.self_ty));
-        self.within(&item.attrs, item.span(), |reader| {
-            visit::visit_item_impl(reader, item)
-        });
+        self.within(&item.attrs, item.span(), |reader| visit::visit_item_impl(reader, item));
         self.owner = outer;
     }
 
     fn visit_item_trait(&mut self, item: &'ast syn::ItemTrait) {
         let outer = self.owner.replace(item.ident.to_string());
-        self.within(&item.attrs, item.span(), |reader| {
-            visit::visit_item_trait(reader, item)
-        });
+        self.within(&item.attrs, item.span(), |reader| visit::visit_item_trait(reader, item));
         self.owner = outer;
     }
 
@@ -278,17 +235,11 @@ impl<'ast> Visit<'ast> for Reader {
     }
 
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
-        self.within(&item.attrs, item.span(), |reader| {
-            reader.use_tree(&[], &item.tree)
-        });
+        self.within(&item.attrs, item.span(), |reader| reader.use_tree(&[], &item.tree));
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        let segments = path
-            .segments
-            .iter()
-            .map(|segment| segment.ident.to_string())
-            .collect();
+        let segments = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         self.named(segments, path.span());
         visit::visit_path(self, path);
     }
@@ -325,16 +276,8 @@ impl<'ast> Visit<'ast> for Reader {
     }
 
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
-        match call
-            .path
-            .segments
-            .last()
-            .map(|segment| segment.ident.to_string())
-            .as_deref()
-        {
-            Some("todo" | "unimplemented") => {
-                self.construct(ConstructKind::Unfinished, call.span())
-            }
+        match call.path.segments.last().map(|segment| segment.ident.to_string()).as_deref() {
+            Some("todo" | "unimplemented") => self.construct(ConstructKind::Unfinished, call.span()),
             Some("dbg") => self.construct(ConstructKind::Debug, call.span()),
             _ => {}
         }
@@ -352,11 +295,7 @@ mod tests {
     }
 
     fn paths(source: &Source) -> Vec<(String, usize, bool)> {
-        source
-            .named
-            .iter()
-            .map(|named| (named.segments.join("::"), named.line, named.in_test))
-            .collect()
+        source.named.iter().map(|named| (named.segments.join("::"), named.line, named.in_test)).collect()
     }
 
     #[test]
@@ -372,10 +311,7 @@ mod tests {
             ("println", 3),
             ("std::env::var", 3),
         ];
-        assert_eq!(
-            paths(&source),
-            expected.map(|(path, line)| (path.to_owned(), line, false))
-        );
+        assert_eq!(paths(&source), expected.map(|(path, line)| (path.to_owned(), line, false)));
     }
 
     #[test]
@@ -383,19 +319,14 @@ mod tests {
         let source = read(
             "struct S;\nimpl S {\n  fn a(&self) {\n    let _ = 1;\n  }\n}\ntrait T { fn b() {} fn c(); }\nfn d() {}",
         );
-        let found: Vec<_> = source
-            .functions
-            .iter()
-            .map(|f| (f.name.as_str(), f.line, f.lines))
-            .collect();
+        let found: Vec<_> = source.functions.iter().map(|f| (f.name.as_str(), f.line, f.lines)).collect();
         assert_eq!(found, [("S::a", 3, 3), ("T::b", 7, 1), ("d", 8, 1)]);
     }
 
     #[test]
     fn constructs_are_found_in_code_and_in_macros() {
-        let source = read(
-            "async fn f() {\n  g().await.unwrap();\n  dbg!(1);\n  todo!();\n  assert!(h().unwrap() > 0);\n}",
-        );
+        let source =
+            read("async fn f() {\n  g().await.unwrap();\n  dbg!(1);\n  todo!();\n  assert!(h().unwrap() > 0);\n}");
         let found: Vec<_> = source.constructs.iter().map(|c| (c.kind, c.line)).collect();
         let expected = [
             (ConstructKind::Async, 1),
@@ -413,19 +344,10 @@ mod tests {
         let source = read(
             "fn a() { x.unwrap(); }\n#[cfg(test)]\nmod tests {\n  #[test]\n  fn b() { x.unwrap(); }\n}\n#[cfg(not(test))]\nfn c() { x.unwrap(); }",
         );
-        let found: Vec<_> = source
-            .constructs
-            .iter()
-            .map(|c| (c.line, c.in_test))
-            .collect();
+        let found: Vec<_> = source.constructs.iter().map(|c| (c.line, c.in_test)).collect();
         assert_eq!(found, [(1, false), (5, true), (8, false)]);
         assert_eq!(source.test_lines, 5);
-        assert!(
-            Source::parse("fn a() { x.unwrap(); }", true)
-                .unwrap()
-                .constructs[0]
-                .in_test
-        );
+        assert!(Source::parse("fn a() { x.unwrap(); }", true).unwrap().constructs[0].in_test);
     }
 
     #[test]

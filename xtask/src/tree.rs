@@ -23,9 +23,7 @@ impl File {
     /// The content, if it is text.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
-        str::from_utf8(&self.bytes)
-            .ok()
-            .filter(|text| !text.contains('\0'))
+        str::from_utf8(&self.bytes).ok().filter(|text| !text.contains('\0'))
     }
 
     /// The first directory of the path: for Rust sources, the crate's.
@@ -43,9 +41,7 @@ impl File {
     /// Whether the name ends in `.` and `extension`.
     #[must_use]
     pub fn has_extension(&self, extension: &str) -> bool {
-        self.name()
-            .rsplit_once('.')
-            .is_some_and(|(_, found)| found == extension)
+        self.name().rsplit_once('.').is_some_and(|(_, found)| found == extension)
     }
 
     /// Whether the whole file is test or bench code, by its place.
@@ -55,9 +51,7 @@ impl File {
         self.top() == "tests"
             || self.name() == "tests.rs"
             || self.name().ends_with("_tests.rs")
-            || directories
-                .into_iter()
-                .any(|directory| directory == "tests")
+            || directories.into_iter().any(|directory| directory == "tests")
     }
 }
 
@@ -65,13 +59,8 @@ impl Tree {
     /// A tree of the given files: `(path, content)`.
     #[must_use]
     pub fn of(files: &[(&str, &str)]) -> Self {
-        let file = |(path, text): &(&str, &str)| File {
-            path: (*path).to_owned(),
-            bytes: text.as_bytes().to_vec(),
-        };
-        Self {
-            files: files.iter().map(file).collect(),
-        }
+        let file = |(path, text): &(&str, &str)| File { path: (*path).to_owned(), bytes: text.as_bytes().to_vec() };
+        Self { files: files.iter().map(file).collect() }
     }
 
     /// The files that git tracks under `root`; one that is deleted but not yet committed is left out.
@@ -79,30 +68,16 @@ impl Tree {
     /// # Errors
     /// A sentence for the person at the terminal, if git or a file cannot be read.
     pub fn tracked(root: &Path) -> Result<Self, String> {
-        let listed = Command::new("git")
-            .arg("-C")
-            .arg(root)
-            .args(["ls-files", "-z"])
-            .output();
+        let listed = Command::new("git").arg("-C").arg(root).args(["ls-files", "-z"]).output();
         let listed = listed.map_err(|error| format!("cannot start git: {error}"))?;
         if !listed.status.success() {
-            return Err(format!(
-                "git ls-files: {}",
-                String::from_utf8_lossy(&listed.stderr)
-            ));
+            return Err(format!("git ls-files: {}", String::from_utf8_lossy(&listed.stderr)));
         }
-        let paths = String::from_utf8(listed.stdout)
-            .map_err(|_| "a tracked file's name is not UTF-8".to_owned())?;
+        let paths = String::from_utf8(listed.stdout).map_err(|_| "a tracked file's name is not UTF-8".to_owned())?;
         let mut files = Vec::new();
-        for path in paths
-            .split_terminator('\0')
-            .filter(|path| root.join(path).is_file())
-        {
+        for path in paths.split_terminator('\0').filter(|path| root.join(path).is_file()) {
             let bytes = fs::read(root.join(path)).map_err(|error| format!("{path}: {error}"))?;
-            files.push(File {
-                path: path.to_owned(),
-                bytes,
-            });
+            files.push(File { path: path.to_owned(), bytes });
         }
         Ok(Self { files })
     }
@@ -132,21 +107,12 @@ mod tests {
     #[test]
     fn test_code_is_known_by_its_place() {
         let is_test = |path: &str| Tree::of(&[(path, "")]).files()[0].is_test_code();
-        let found = [
-            "tests/src/lib.rs",
-            "formats/tests/vectors.rs",
-            "formats/src/ers/tests.rs",
-            "engine/src/a_tests.rs",
-        ]
-        .map(is_test);
+        let found =
+            ["tests/src/lib.rs", "formats/tests/vectors.rs", "formats/src/ers/tests.rs", "engine/src/a_tests.rs"]
+                .map(is_test);
         assert_eq!(found, [true; 4]);
         assert_eq!(
-            [
-                "formats/src/tests_of.rs",
-                "benches/src/lib.rs",
-                "xtask/src/rules/names.rs"
-            ]
-            .map(is_test),
+            ["formats/src/tests_of.rs", "benches/src/lib.rs", "xtask/src/rules/names.rs"].map(is_test),
             [false; 3]
         );
     }
@@ -155,10 +121,7 @@ mod tests {
     fn the_work_tree_is_read_as_git_tracks_it() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let tree = Tree::tracked(root).unwrap();
-        assert_eq!(
-            tree.find("xtask/src/tree.rs").unwrap().bytes,
-            include_bytes!("tree.rs")
-        );
+        assert_eq!(tree.find("xtask/src/tree.rs").unwrap().bytes, include_bytes!("tree.rs"));
         assert_eq!(tree.find("target/debug"), None);
     }
 }

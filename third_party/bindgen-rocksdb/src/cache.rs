@@ -48,10 +48,7 @@ impl Entry {
     /// The place for what `recipe` makes: `<root>/<label>-<16 hex digits of the recipe's hash>`.
     #[must_use]
     pub fn new(root: &Path, label: &str, recipe: String) -> Self {
-        Self {
-            directory: root.join(format!("{label}-{:016x}", fnv1a(recipe.as_bytes()))),
-            recipe,
-        }
+        Self { directory: root.join(format!("{label}-{:016x}", fnv1a(recipe.as_bytes()))), recipe }
     }
 
     /// The directory to give to the linker.
@@ -64,8 +61,7 @@ impl Entry {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.directory.join(LIBRARY).is_file()
-            && fs::read_to_string(self.directory.join(RECIPE))
-                .is_ok_and(|found| found == self.recipe)
+            && fs::read_to_string(self.directory.join(RECIPE)).is_ok_and(|found| found == self.recipe)
     }
 
     /// Has `make` put [`LIBRARY`] into an empty directory, then moves it into place.
@@ -128,9 +124,7 @@ impl Drop for Workshop {
 
 /// FNV-1a, 64 bits: names a recipe. Equality is decided by [`Entry::is_complete`] on the whole text.
 fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]
@@ -138,12 +132,7 @@ mod tests {
     use super::*;
 
     fn root_from(variables: &[(&str, &str)]) -> PathBuf {
-        root(|name| {
-            variables
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| PathBuf::from(value))
-        })
+        root(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| PathBuf::from(value)))
     }
 
     /// A fresh directory under the system's temporary one.
@@ -155,34 +144,20 @@ mod tests {
     }
 
     fn names(directory: &Path) -> Vec<String> {
-        let mut names: Vec<_> = fs::read_dir(directory)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<_> =
+            fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
 
     #[test]
     fn the_first_usable_variable_gives_the_root() {
-        let all = [
-            ("OUT_DIR", "/t/out"),
-            ("HOME", "/h"),
-            ("XDG_CACHE_HOME", "/x"),
-            ("ROCKSDB_UNITY_CACHE", "/u"),
-        ];
+        let all = [("OUT_DIR", "/t/out"), ("HOME", "/h"), ("XDG_CACHE_HOME", "/x"), ("ROCKSDB_UNITY_CACHE", "/u")];
         assert_eq!(root_from(&all), Path::new("/u"));
         assert_eq!(root_from(&all[..3]), Path::new("/x/cartulaire"));
         assert_eq!(root_from(&all[..2]), Path::new("/h/.cache/cartulaire"));
         assert_eq!(root_from(&all[..1]), Path::new("/t/out"));
-        assert_eq!(
-            root_from(&[
-                ("ROCKSDB_UNITY_CACHE", "rel"),
-                ("HOME", ""),
-                ("OUT_DIR", "/o")
-            ]),
-            Path::new("/o")
-        );
+        assert_eq!(root_from(&[("ROCKSDB_UNITY_CACHE", "rel"), ("HOME", ""), ("OUT_DIR", "/o")]), Path::new("/o"));
     }
 
     #[test]
@@ -204,19 +179,13 @@ mod tests {
             .unwrap();
         assert!(entry.is_complete());
         assert_eq!(names(entry.directory()), [LIBRARY, RECIPE]);
-        assert_eq!(
-            names(&cache),
-            [entry.directory().file_name().unwrap().to_str().unwrap()]
-        );
+        assert_eq!(names(&cache), [entry.directory().file_name().unwrap().to_str().unwrap()]);
     }
 
     #[test]
     fn the_slower_of_two_builds_leaves_the_first_library() {
         let cache = scratch("race");
-        let (slow, fast) = (
-            Entry::new(&cache, "r", "flags".to_owned()),
-            Entry::new(&cache, "r", "flags".to_owned()),
-        );
+        let (slow, fast) = (Entry::new(&cache, "r", "flags".to_owned()), Entry::new(&cache, "r", "flags".to_owned()));
         let finished = cache.join("fast");
         fs::create_dir(&finished).unwrap();
         slow.fill(|directory| {
@@ -226,10 +195,7 @@ mod tests {
             fast.publish(&finished).unwrap();
         })
         .unwrap();
-        assert_eq!(
-            fs::read_to_string(slow.directory().join(LIBRARY)).unwrap(),
-            "fast"
-        );
+        assert_eq!(fs::read_to_string(slow.directory().join(LIBRARY)).unwrap(), "fast");
     }
 
     #[test]
@@ -240,13 +206,8 @@ mod tests {
         fs::write(entry.directory().join(LIBRARY), "other").unwrap();
         fs::write(entry.directory().join(RECIPE), "other flags").unwrap();
         assert!(!entry.is_complete());
-        entry
-            .fill(|directory| fs::write(directory.join(LIBRARY), "ours").unwrap())
-            .unwrap();
-        assert_eq!(
-            fs::read_to_string(entry.directory().join(LIBRARY)).unwrap(),
-            "ours"
-        );
+        entry.fill(|directory| fs::write(directory.join(LIBRARY), "ours").unwrap()).unwrap();
+        assert_eq!(fs::read_to_string(entry.directory().join(LIBRARY)).unwrap(), "ours");
     }
 
     #[test]

@@ -35,12 +35,7 @@ const DEFINITIONS: [&str; 10] = [
 ];
 
 /// Include directories inside the crate, and their order.
-const INCLUDES: [&str; 4] = [
-    "rocksdb/include",
-    "rocksdb",
-    "rocksdb/third-party/gtest-1.8.1/fused-src",
-    ".",
-];
+const INCLUDES: [&str; 4] = ["rocksdb/include", "rocksdb", "rocksdb/third-party/gtest-1.8.1/fused-src", "."];
 
 /// Compression libraries: Cargo feature and definition, and the variable by which their crate names its headers.
 const COMPRESSIONS: [(&str, Option<&str>); 5] = [
@@ -64,24 +59,13 @@ pub fn provide() {
     let label = format!("rocksdb-{}", rocksdb_version());
     let entry = Entry::new(&cache::root(cache::variable), &label, compilation.recipe());
     if !entry.is_complete() {
-        println!(
-            "cargo::warning=compiling RocksDB once into {}: some minutes",
-            entry.directory().display()
-        );
+        println!("cargo::warning=compiling RocksDB once into {}: some minutes", entry.directory().display());
         entry
             .fill(|directory| compilation.run(directory))
-            .unwrap_or_else(|error| {
-                panic!(
-                    "cannot keep RocksDB in {}: {error}",
-                    entry.directory().display()
-                )
-            });
+            .unwrap_or_else(|error| panic!("cannot keep RocksDB in {}: {error}", entry.directory().display()));
     }
     // Deleting the cache must not leave Cargo believing that the library is there.
-    println!(
-        "cargo::rerun-if-changed={}",
-        entry.directory().join(LIBRARY).display()
-    );
+    println!("cargo::rerun-if-changed={}", entry.directory().join(LIBRARY).display());
     // SAFETY: the build script has one thread here, ours have been joined.
     unsafe {
         env::set_var("ROCKSDB_LIB_DIR", entry.directory());
@@ -126,11 +110,7 @@ impl Compilation {
         let level = env::var("ROCKSDB_UNITY_OPT").unwrap_or_else(|_| "2".to_owned());
         let mut build = cc::Build::new();
         // Set, not inherited: every Cargo profile shares one library, optimised and without debug data.
-        build
-            .cpp(true)
-            .pic(true)
-            .debug(false)
-            .opt_level_str(level.trim_start_matches("-O"));
+        build.cpp(true).pic(true).debug(false).opt_level_str(level.trim_start_matches("-O"));
         build.warnings(false).std(CXX_STANDARD);
         Self {
             compiler: build.get_compiler(),
@@ -143,65 +123,36 @@ impl Compilation {
 
     /// All that the library depends on, one thing a line: the cache's key and its reader's explanation.
     fn recipe(&self) -> String {
-        let compiler_arguments = self
-            .compiler
-            .args()
-            .iter()
-            .map(|argument| argument.to_string_lossy().into_owned());
+        let compiler_arguments = self.compiler.args().iter().map(|argument| argument.to_string_lossy().into_owned());
         let lines = [
             format!("{} {CLIENT_VERSION}", crate::CLIENT),
             format!("target {}", build_variable("TARGET")),
-            format!(
-                "compiler {} {}",
-                self.compiler.path().display(),
-                compiler_version(&self.compiler)
-            ),
+            format!("compiler {} {}", self.compiler.path().display(), compiler_version(&self.compiler)),
             format!("unit {UNIT_SOURCES} of {} sources", self.sources.len()),
         ];
-        lines
-            .into_iter()
-            .chain(compiler_arguments)
-            .chain(self.flags.iter().cloned())
-            .map(|line| line + "\n")
-            .collect()
+        lines.into_iter().chain(compiler_arguments).chain(self.flags.iter().cloned()).map(|line| line + "\n").collect()
     }
 
     /// Compiles every source and leaves [`LIBRARY`] in `directory`.
     fn run(mut self, directory: &Path) {
         let units: Vec<&[String]> = self.sources.chunks(UNIT_SOURCES).collect();
         let (next, objects) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-        let jobs = build_variable("NUM_JOBS")
-            .parse::<usize>()
-            .unwrap_or(1)
-            .min(units.len());
+        let jobs = build_variable("NUM_JOBS").parse::<usize>().unwrap_or(1).min(units.len());
         thread::scope(|scope| {
             for _ in 0..jobs {
                 scope.spawn(|| {
                     while let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed)) {
                         let made = self.compile(directory, unit);
-                        objects
-                            .lock()
-                            .expect("a worker that panics ends the build")
-                            .extend(made);
+                        objects.lock().expect("a worker that panics ends the build").extend(made);
                     }
                 });
             }
         });
-        let mut objects = objects
-            .into_inner()
-            .expect("the scope has ended without a panic");
+        let mut objects = objects.into_inner().expect("the scope has ended without a panic");
         objects.sort();
-        let outcome = self
-            .archiver
-            .arg("crs")
-            .arg(directory.join(LIBRARY))
-            .args(objects)
-            .status();
+        let outcome = self.archiver.arg("crs").arg(directory.join(LIBRARY)).args(objects).status();
         let done = outcome.unwrap_or_else(|error| panic!("cannot start the archiver: {error}"));
-        assert!(
-            done.success(),
-            "the archiver failed on RocksDB's objects: {done}"
-        );
+        assert!(done.success(), "the archiver failed on RocksDB's objects: {done}");
     }
 
     /// Compiles `unit` as one, or in halves where two of its sources collide.
@@ -213,11 +164,7 @@ impl Compilation {
             }
             Err(_) => {
                 let (first, second) = unit.split_at(unit.len() / 2);
-                [
-                    self.compile(directory, first),
-                    self.compile(directory, second),
-                ]
-                .concat()
+                [self.compile(directory, first), self.compile(directory, second)].concat()
             }
         }
     }
@@ -225,29 +172,15 @@ impl Compilation {
     fn compile_whole(&self, directory: &Path, unit: &[String]) -> Result<PathBuf, String> {
         // Named by the first source and the count, so that halves never overwrite one another.
         let name = format!("{}-{}", unit[0].replace('/', "_"), unit.len());
-        let (text, object) = (
-            directory.join(format!("{name}.unity.cc")),
-            directory.join(format!("{name}.o")),
-        );
+        let (text, object) = (directory.join(format!("{name}.unity.cc")), directory.join(format!("{name}.o")));
         fs::write(&text, unit_text(unit)).map_err(|error| error.to_string())?;
         let mut command = self.compiler.to_command();
-        command
-            .args(&self.flags)
-            .args(&self.header_flags)
-            .arg("-c")
-            .arg(&text)
-            .arg("-o")
-            .arg(&object);
-        let output = command
-            .output()
-            .map_err(|error| format!("cannot start {command:?}: {error}"))?;
+        command.args(&self.flags).args(&self.header_flags).arg("-c").arg(&text).arg("-o").arg(&object);
+        let output = command.output().map_err(|error| format!("cannot start {command:?}: {error}"))?;
         if output.status.success() {
             Ok(object)
         } else {
-            Err(format!(
-                "{command:?}\n{}",
-                String::from_utf8_lossy(&output.stderr)
-            ))
+            Err(format!("{command:?}\n{}", String::from_utf8_lossy(&output.stderr)))
         }
     }
 }
@@ -255,9 +188,7 @@ impl Compilation {
 /// The text of a unit: its sources, included from the crate's root, which is a build script's directory.
 fn unit_text(unit: &[String]) -> String {
     let root = build_variable("CARGO_MANIFEST_DIR");
-    unit.iter()
-        .map(|source| format!("#include \"{root}/{source}\"\n"))
-        .collect()
+    unit.iter().map(|source| format!("#include \"{root}/{source}\"\n")).collect()
 }
 
 fn flags() -> Vec<String> {
@@ -267,11 +198,7 @@ fn flags() -> Vec<String> {
     }
     let compressions = COMPRESSIONS.iter().filter(|(name, _)| feature(name));
     flags.extend(compressions.map(|(name, _)| format!("-D{name}=1")));
-    flags.extend(
-        processor_flags(&build_variable("CARGO_CFG_TARGET_ARCH"))
-            .iter()
-            .map(|&flag| flag.to_owned()),
-    );
+    flags.extend(processor_flags(&build_variable("CARGO_CFG_TARGET_ARCH")).iter().map(|&flag| flag.to_owned()));
     flags.extend(INCLUDES.iter().map(|path| format!("-I{path}")));
     // RocksDB 11.8.1 leans on <cstdint> being there; gcc 13 and later no longer include it unasked.
     flags.extend(["-include", "cstdint", "-w"].map(str::to_owned));
@@ -291,14 +218,9 @@ fn processor_flags(architecture: &str) -> &'static [&'static str] {
 }
 
 fn header_flags() -> Vec<String> {
-    let paths = COMPRESSIONS
-        .iter()
-        .filter(|(name, _)| feature(name))
-        .filter_map(|(_, variable)| *variable);
-    let mut flags: Vec<String> = paths
-        .filter_map(|variable| env::var(variable).ok())
-        .map(|path| format!("-I{path}"))
-        .collect();
+    let paths = COMPRESSIONS.iter().filter(|(name, _)| feature(name)).filter_map(|(_, variable)| *variable);
+    let mut flags: Vec<String> =
+        paths.filter_map(|variable| env::var(variable).ok()).map(|path| format!("-I{path}")).collect();
     if feature("SNAPPY") {
         flags.push("-Isnappy".to_owned());
     }
@@ -310,32 +232,18 @@ fn header_flags() -> Vec<String> {
 /// `util/build_version.cc` is a template; the crate has the filled one at its root.
 fn sources() -> Vec<String> {
     let path = "rocksdb_lib_sources.txt";
-    let list = fs::read_to_string(path)
-        .unwrap_or_else(|error| panic!("{path} of librocksdb-sys: {error}"));
-    let listed = list
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && *line != "util/build_version.cc");
-    listed
-        .map(|line| format!("rocksdb/{line}"))
-        .chain(["build_version.cc".to_owned()])
-        .collect()
+    let list = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path} of librocksdb-sys: {error}"));
+    let listed = list.lines().map(str::trim).filter(|line| !line.is_empty() && *line != "util/build_version.cc");
+    listed.map(|line| format!("rocksdb/{line}")).chain(["build_version.cc".to_owned()]).collect()
 }
 
 /// The first line of `--version`, which tells compilers and their releases apart.
 fn compiler_version(compiler: &cc::Tool) -> String {
     let output = compiler.to_command().arg("--version").output();
     let output = output.unwrap_or_else(|error| {
-        panic!(
-            "no C++ compiler: cannot start {}: {error} (install g++, or set CXX)",
-            compiler.path().display()
-        )
+        panic!("no C++ compiler: cannot start {}: {error} (install g++, or set CXX)", compiler.path().display())
     });
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -59,8 +59,7 @@ fn read(file: &File) -> Result<Source, (usize, String)> {
 
 /// Every Rust file that parses, read.
 pub(crate) fn sources(tree: &Tree) -> impl Iterator<Item = (&File, Source)> {
-    tree.rust()
-        .filter_map(|file| read(file).ok().map(|source| (file, source)))
+    tree.rust().filter_map(|file| read(file).ok().map(|source| (file, source)))
 }
 
 #[cfg(test)]
@@ -69,32 +68,20 @@ pub(crate) mod tests {
 
     /// What a rule says of the planted files, as printed up to the advice: `path:line: rule`.
     pub(crate) fn places(rule: Rule, files: &[(&str, &str)]) -> Vec<String> {
-        let say = |violation: &Violation| {
-            format!("{}:{}: {}", violation.path, violation.line, violation.rule)
-        };
+        let say = |violation: &Violation| format!("{}:{}: {}", violation.path, violation.line, violation.rule);
         rule(&Tree::of(files)).iter().map(say).collect()
     }
 
     #[test]
     fn what_does_not_parse_is_named() {
-        assert_eq!(
-            places(parses, &[("a/src/lib.rs", "fn a() {}\nfn ("), ("b.rs", "")]),
-            ["a/src/lib.rs:2: parse"]
-        );
+        assert_eq!(places(parses, &[("a/src/lib.rs", "fn a() {}\nfn ("), ("b.rs", "")]), ["a/src/lib.rs:2: parse"]);
     }
 
     #[test]
     fn violations_come_in_the_order_of_their_places() {
         let tree = Tree::of(&[("b/utils.rs", "fn f() { x.unwrap(); }"), ("a/misc.rs", "")]);
-        let places: Vec<_> = check_all(&tree)
-            .into_iter()
-            .map(|violation| (violation.path, violation.rule))
-            .collect();
-        let expected = [
-            ("a/misc.rs", "name"),
-            ("b/utils.rs", "leftover"),
-            ("b/utils.rs", "name"),
-        ];
+        let places: Vec<_> = check_all(&tree).into_iter().map(|violation| (violation.path, violation.rule)).collect();
+        let expected = [("a/misc.rs", "name"), ("b/utils.rs", "leftover"), ("b/utils.rs", "name")];
         assert_eq!(places, expected.map(|(path, rule)| (path.to_owned(), rule)));
     }
 }

@@ -56,40 +56,21 @@ impl Kind {
 /// All files and functions over their limit, in the order of the tree.
 #[must_use]
 pub fn oversizes(tree: &Tree) -> Vec<Oversize> {
-    sources(tree)
-        .filter(|(file, _)| !file.is_test_code())
-        .flat_map(|(file, source)| measure(file, &source))
-        .collect()
+    sources(tree).filter(|(file, _)| !file.is_test_code()).flat_map(|(file, source)| measure(file, &source)).collect()
 }
 
 fn measure(file: &File, source: &crate::source::Source) -> Vec<Oversize> {
     let path = &file.path;
-    let lines = file
-        .text()
-        .map_or(0, |text| text.lines().count())
-        .saturating_sub(source.test_lines);
-    let whole = Oversize {
-        kind: Kind::File,
-        key: path.clone(),
+    let lines = file.text().map_or(0, |text| text.lines().count()).saturating_sub(source.test_lines);
+    let whole = Oversize { kind: Kind::File, key: path.clone(), path: path.clone(), line: 1, lines };
+    let functions = source.functions.iter().filter(|function| !function.in_test).map(|function| Oversize {
+        kind: Kind::Function,
+        key: format!("{path}::{}", function.name),
         path: path.clone(),
-        line: 1,
-        lines,
-    };
-    let functions = source
-        .functions
-        .iter()
-        .filter(|function| !function.in_test)
-        .map(|function| Oversize {
-            kind: Kind::Function,
-            key: format!("{path}::{}", function.name),
-            path: path.clone(),
-            line: function.line,
-            lines: function.lines,
-        });
-    std::iter::once(whole)
-        .chain(functions)
-        .filter(|it| it.lines > it.kind.lines_max())
-        .collect()
+        line: function.line,
+        lines: function.lines,
+    });
+    std::iter::once(whole).chain(functions).filter(|it| it.lines > it.kind.lines_max()).collect()
 }
 
 #[cfg(test)]
@@ -102,33 +83,21 @@ mod tests {
     }
 
     fn measured(path: &str, text: &str) -> Vec<(Kind, String, usize)> {
-        oversizes(&Tree::of(&[(path, text)]))
-            .into_iter()
-            .map(|it| (it.kind, it.key, it.lines))
-            .collect()
+        oversizes(&Tree::of(&[(path, text)])).into_iter().map(|it| (it.kind, it.key, it.lines)).collect()
     }
 
     #[test]
     fn limits_are_inclusive() {
         assert_eq!(measured("a/b.rs", &function(70)), []);
-        assert_eq!(
-            measured("a/b.rs", &function(71)),
-            [(Kind::Function, "a/b.rs::f".to_owned(), 71)]
-        );
+        assert_eq!(measured("a/b.rs", &function(71)), [(Kind::Function, "a/b.rs::f".to_owned(), 71)]);
         assert_eq!(measured("a/b.rs", &"// x\n".repeat(500)), []);
-        assert_eq!(
-            measured("a/b.rs", &"// x\n".repeat(501)),
-            [(Kind::File, "a/b.rs".to_owned(), 501)]
-        );
+        assert_eq!(measured("a/b.rs", &"// x\n".repeat(501)), [(Kind::File, "a/b.rs".to_owned(), 501)]);
     }
 
     #[test]
     fn tests_are_left_out() {
         let tests = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", function(600));
-        assert_eq!(
-            measured("a/b.rs", &format!("{}{tests}", "// x\n".repeat(500))),
-            []
-        );
+        assert_eq!(measured("a/b.rs", &format!("{}{tests}", "// x\n".repeat(500))), []);
         assert_eq!(measured("tests/src/b.rs", &function(600)), []);
     }
 }

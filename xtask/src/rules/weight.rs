@@ -15,17 +15,11 @@ const PEM_KEY: (&str, &str) = (concat!("-----BE", "GIN "), concat!("PRIVATE", " 
 /// Checks sizes, names and contents.
 #[must_use]
 pub fn check(tree: &Tree) -> Vec<Violation> {
-    tree.files()
-        .iter()
-        .flat_map(|file| [size(file), key(file)].into_iter().flatten())
-        .collect()
+    tree.files().iter().flat_map(|file| [size(file), key(file)].into_iter().flatten()).collect()
 }
 
 fn size(file: &File) -> Option<Violation> {
-    let advice = format!(
-        "{} bytes, over {FILE_BYTES_MAX}: have a command make it",
-        file.bytes.len()
-    );
+    let advice = format!("{} bytes, over {FILE_BYTES_MAX}: have a command make it", file.bytes.len());
     (file.bytes.len() > FILE_BYTES_MAX).then(|| Violation::new(&file.path, 1, "weight", advice))
 }
 
@@ -39,10 +33,7 @@ fn key(file: &File) -> Option<Violation> {
 fn pem_line(file: &File) -> Option<usize> {
     // Lossy, since a key may be embedded in a file that is not text as a whole.
     let text = String::from_utf8_lossy(&file.bytes);
-    text.split('\n').position(|line| {
-        line.split_once(PEM_KEY.0)
-            .is_some_and(|(_, rest)| rest.contains(PEM_KEY.1))
-    })
+    text.split('\n').position(|line| line.split_once(PEM_KEY.0).is_some_and(|(_, rest)| rest.contains(PEM_KEY.1)))
 }
 
 #[cfg(test)]
@@ -53,10 +44,7 @@ mod tests {
     #[test]
     fn a_file_over_the_limit_is_refused() {
         let (fits, over) = (" ".repeat(FILE_BYTES_MAX), " ".repeat(FILE_BYTES_MAX + 1));
-        assert_eq!(
-            places(check, &[("a.bin", &fits), ("b.bin", &over)]),
-            ["b.bin:1: weight"]
-        );
+        assert_eq!(places(check, &[("a.bin", &fits), ("b.bin", &over)]), ["b.bin:1: weight"]);
     }
 
     #[test]
@@ -69,12 +57,6 @@ mod tests {
             let pem = format!("# a\n{}{algorithm}{}\nMII", PEM_KEY.0, PEM_KEY.1);
             assert_eq!(places(check, &[("a.pem", &pem)]), ["a.pem:2: secret"]);
         }
-        assert_eq!(
-            places(
-                check,
-                &[("a.pem", &format!("{}CERTIFICATE-----", PEM_KEY.0))]
-            ),
-            [""; 0]
-        );
+        assert_eq!(places(check, &[("a.pem", &format!("{}CERTIFICATE-----", PEM_KEY.0))]), [""; 0]);
     }
 }

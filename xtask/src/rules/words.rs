@@ -22,9 +22,7 @@ pub fn check(tree: &Tree) -> Vec<Violation> {
             let line = line.to_lowercase();
             let found = BANNED.iter().find(|word| line.contains(**word));
             violations.extend(found.map(|word| {
-                let advice = format!(
-                    "`{word}` belongs to someone's workplace, not to the project; say it without"
-                );
+                let advice = format!("`{word}` belongs to someone's workplace, not to the project; say it without");
                 Violation::new(&file.path, index + 1, "word", advice)
             }));
         }
@@ -40,14 +38,8 @@ mod tests {
     #[test]
     fn every_word_is_refused_in_any_case() {
         for word in BANNED {
-            assert_eq!(
-                places(check, &[("a.md", &format!("\nby {}", word.to_uppercase()))]),
-                ["a.md:2: word"]
-            );
+            assert_eq!(places(check, &[("a.md", &format!("\nby {}", word.to_uppercase()))]), ["a.md:2: word"]);
         }
-        assert_eq!(
-            places(check, &[("a.md", "by a user agent in a session")]),
-            [""; 0]
-        );
+        assert_eq!(places(check, &[("a.md", "by a user agent in a session")]), [""; 0]);
     }
 }
