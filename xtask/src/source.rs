@@ -10,6 +10,8 @@ use syn::visit::{self, Visit};
 pub struct Named {
     /// The segments, a group import giving one path a leaf.
     pub segments: Vec<String>,
+    /// Whether a `use` names it; else it is used in place, where one segment may be a variable.
+    pub imported: bool,
     /// Line, from 1.
     pub line: usize,
     /// Whether it stands in test code.
@@ -91,8 +93,8 @@ impl Reader {
         self.found.constructs.push(Construct { kind, line: span.start().line, in_test: self.in_test });
     }
 
-    fn named(&mut self, segments: Vec<String>, span: Span) {
-        self.found.named.push(Named { segments, line: span.start().line, in_test: self.in_test });
+    fn named(&mut self, segments: Vec<String>, imported: bool, span: Span) {
+        self.found.named.push(Named { segments, imported, line: span.start().line, in_test: self.in_test });
     }
 
     /// Reads something with attributes, as test code if they say so.
@@ -121,9 +123,9 @@ impl Reader {
         let with = |ident: &syn::Ident| [before, &[ident.to_string()]].concat();
         match tree {
             syn::UseTree::Path(path) => self.use_tree(&with(&path.ident), &path.tree),
-            syn::UseTree::Name(name) => self.named(with(&name.ident), name.span()),
-            syn::UseTree::Rename(rename) => self.named(with(&rename.ident), rename.span()),
-            syn::UseTree::Glob(glob) => self.named(before.to_vec(), glob.span()),
+            syn::UseTree::Name(name) => self.named(with(&name.ident), true, name.span()),
+            syn::UseTree::Rename(rename) => self.named(with(&rename.ident), true, rename.span()),
+            syn::UseTree::Glob(glob) => self.named(before.to_vec(), true, glob.span()),
             syn::UseTree::Group(group) => group.items.iter().for_each(|item| self.use_tree(before, item)),
         }
     }
@@ -142,7 +144,7 @@ impl Reader {
                         (true, "unwrap") => self.construct(ConstructKind::Unwrap, ident.span()),
                         (true, "await") | (false, "async") => self.construct(ConstructKind::Async, ident.span()),
                         (true, _) => {}
-                        (false, _) => self.named(segments, ident.span()),
+                        (false, _) => self.named(segments, false, ident.span()),
                     }
                     at = next - 1;
                 }
@@ -240,7 +242,7 @@ impl<'ast> Visit<'ast> for Reader {
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let segments = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        self.named(segments, path.span());
+        self.named(segments, false, path.span());
         visit::visit_path(self, path);
     }
 

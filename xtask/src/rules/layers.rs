@@ -214,7 +214,8 @@ fn code(file: &File, layer: &'static Layer, source: &crate::source::Source) -> V
     for named in &source.named {
         let krate = named.segments[0].as_str();
         let allowed = adapter.is_some_and(|adapter| adapter.crates.contains(&krate));
-        let refused = layer.refuses(krate, named.in_test).filter(|_| !allowed);
+        let is_crate = named.imported || named.segments.len() > 1;
+        let refused = layer.refuses(krate, named.in_test).filter(|_| is_crate && !allowed);
         let refused = refused.or_else(|| worldly(layer, &named.segments).filter(|_| !named.in_test));
         violations.extend(refused.map(|why| Violation::new(&file.path, named.line, RULE, why)));
     }
@@ -309,6 +310,12 @@ mod tests {
         }
         assert_eq!(manifest_with("server", "axum = \"1\""), [""; 0]);
         assert_eq!(manifest_with("xtask", "toml.workspace = true"), [""; 0]);
+    }
+
+    #[test]
+    fn a_variable_named_like_a_crate_is_none() {
+        assert_eq!(code_with("engine/src/a.rs", "fn f() { let http = g(); h(http, format!(\"{}\", toml)) }"), [""; 0]);
+        assert_eq!(code_with("engine/src/a.rs", "use toml;"), ["engine/src/a.rs:1: layer"]);
     }
 
     #[test]
