@@ -14,8 +14,8 @@ use cartulaire_formats::journal::TenantId;
 
 use crate::archive::Archive;
 use crate::bounds::{
-    DEPOSIT_FILES_MAX, DEPOSIT_INLINE_BYTES_MAX, FILE_NAME_BYTES_MAX, MEDIA_TYPE_BYTES_MAX, METADATA_BYTES_MAX, METADATA_ENTRIES_MAX,
-    TITLE_BYTES_MAX, TRANSFER_BYTES_MAX,
+    DEPOSIT_FILES_MAX, DEPOSIT_INLINE_BYTES_MAX, FILE_NAME_BYTES_MAX, MEDIA_TYPE_BYTES_MAX, METADATA_BYTES_MAX,
+    METADATA_ENTRIES_MAX, TITLE_BYTES_MAX, TRANSFER_BYTES_MAX,
 };
 use crate::fault::Fault;
 use crate::receive::{Received, ReceivedContent};
@@ -149,7 +149,9 @@ pub(crate) struct AdmittedObject {
 
 pub(crate) enum AdmittedContent {
     Inline(Bytes),
-    Direct { container: String },
+    Direct {
+        container: String,
+    },
     /// The tenant has these bytes already, in a container of their own.
     Known,
 }

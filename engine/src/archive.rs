@@ -109,7 +109,11 @@ impl Archive {
     /// # Errors
     /// [`Fault::Damaged`] names the object that is missing, altered or rolled back; nothing was changed.
     /// [`Fault::Retry`] if a required site cannot be reached.
-    pub fn open(ports: Ports, folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(Arc<Self>, Writers), Fault> {
+    pub fn open(
+        ports: Ports,
+        folder: &Path,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(Arc<Self>, Writers), Fault> {
         let name = KeyName::new(ports.signer.name()).map_err(|_| Fault::from(crate::ports::SignError))?;
         let key = VerifierKey::new(name, KeyKind::Ed25519, &ports.signer.public_key());
         let archive = Arc::new(Self {

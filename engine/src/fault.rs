@@ -75,7 +75,9 @@ pub enum DamageKind {
     #[error("is not this log's checkpoint over its entries")]
     Checkpoint,
     /// The store ends before what the index knows: an older copy was put in its place.
-    #[error("the store has been rolled back: the index knows later commits; restore the store, or run `cartulaire rebuild --accept-rollback` if the loss is understood")]
+    #[error(
+        "the store has been rolled back: the index knows later commits; restore the store, or run `cartulaire rebuild --accept-rollback` if the loss is understood"
+    )]
     RolledBack,
 }
 

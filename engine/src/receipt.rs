@@ -6,7 +6,7 @@ use cartulaire_formats::journal::{JournalEntry, TenantId, leaf_hash};
 use cartulaire_formats::layout::CommitNumber;
 use cartulaire_formats::merkle::LeafHash;
 use cartulaire_formats::note::Note;
-use cartulaire_formats::receipt::{ReceivedFile, Receipt};
+use cartulaire_formats::receipt::{Receipt, ReceivedFile};
 
 use crate::archive::Archive;
 use crate::commit::CommittedDeposit;

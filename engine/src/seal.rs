@@ -130,13 +130,7 @@ impl Sealer {
 ///
 /// - `lines`: those since the last full entry bundle.
 pub(crate) fn grow(edge: &TreeEdge, lines: Vec<Vec<u8>>, commits: &[Arc<PendingCommit>]) -> Grown {
-    let mut grown = Grown {
-        edge: edge.clone(),
-        tiles: Vec::new(),
-        bundles: Vec::new(),
-        lines,
-        openings: Vec::new(),
-    };
+    let mut grown = Grown { edge: edge.clone(), tiles: Vec::new(), bundles: Vec::new(), lines, openings: Vec::new() };
     for commit in commits {
         assert_eq!(commit.first, grown.edge.size().0, "commits are sealed in order, each once");
         for line in &commit.lines {

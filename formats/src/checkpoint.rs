@@ -11,9 +11,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use crate::bounds::TREE_SIZE_MAX;
 use crate::hash::RootHash;
 use crate::merkle::TreeSize;
-use crate::note::{
-    KeyError, KeyKind, KeyName, Note, NoteError, SignError, SignatureLine, SignedBy,
-};
+use crate::note::{KeyError, KeyKind, KeyName, Note, NoteError, SignError, SignatureLine, SignedBy};
 use crate::note::{VerifierKey, VerifyError};
 
 /// A text that is no checkpoint.
@@ -62,12 +60,7 @@ impl Checkpoint {
     #[must_use]
     pub fn new(origin: KeyName, size: TreeSize, root: RootHash) -> Self {
         assert!(size.0 <= TREE_SIZE_MAX, "a log ends at 2^63 - 1 entries");
-        Self {
-            origin,
-            size,
-            root,
-            extensions: Vec::new(),
-        }
+        Self { origin, size, root, extensions: Vec::new() }
     }
 
     /// The log's name, also the name of its key.
@@ -110,37 +103,22 @@ impl Checkpoint {
     ) -> Result<SignedCheckpoint, CheckpointError> {
         self.check_origin(key)?;
         let note = Note::sign(self.to_string(), key, sign).map_err(CheckpointError::Sign)?;
-        Ok(SignedCheckpoint {
-            checkpoint: self,
-            note,
-            cosignatures: Vec::new(),
-        })
+        Ok(SignedCheckpoint { checkpoint: self, note, cosignatures: Vec::new() })
     }
 
     fn check_origin(&self, key: &VerifierKey) -> Result<(), CheckpointError> {
         if self.origin == *key.name() {
             return Ok(());
         }
-        Err(CheckpointError::OriginMismatch {
-            origin: self.origin.clone(),
-            key: key.name().clone(),
-        })
+        Err(CheckpointError::OriginMismatch { origin: self.origin.clone(), key: key.name().clone() })
     }
 }
 
 impl fmt::Display for Checkpoint {
     /// Writes the text that is signed, last newline included.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{}\n{}\n{}",
-            self.origin,
-            self.size,
-            BASE64_STANDARD.encode(self.root.0)
-        )?;
-        self.extensions
-            .iter()
-            .try_for_each(|line| writeln!(f, "{line}"))
+        writeln!(f, "{}\n{}\n{}", self.origin, self.size, BASE64_STANDARD.encode(self.root.0))?;
+        self.extensions.iter().try_for_each(|line| writeln!(f, "{line}"))
     }
 }
 
@@ -152,9 +130,7 @@ impl FromStr for Checkpoint {
     /// # Standard
     /// C2SP tlog-checkpoint, "Note text"; its advice on origins (no space, no plus) is a rule here.
     fn from_str(text: &str) -> Result<Self, CheckpointTextError> {
-        let body = text
-            .strip_suffix('\n')
-            .ok_or(CheckpointTextError::NotTerminated)?;
+        let body = text.strip_suffix('\n').ok_or(CheckpointTextError::NotTerminated)?;
         let lines: Vec<&str> = body.split('\n').collect();
         if let Some(line) = lines.iter().position(|line| line.is_empty()) {
             return Err(CheckpointTextError::EmptyLine { line });
@@ -164,9 +140,7 @@ impl FromStr for Checkpoint {
         };
         Ok(Self {
             origin: KeyName::new(*origin).map_err(CheckpointTextError::Origin)?,
-            size: decimal(size)
-                .map(TreeSize)
-                .ok_or(CheckpointTextError::Size)?,
+            size: decimal(size).map(TreeSize).ok_or(CheckpointTextError::Size)?,
             root: root_from_base64(root).ok_or(CheckpointTextError::Root)?,
             extensions: extensions.iter().map(ToString::to_string).collect(),
         })
@@ -242,11 +216,7 @@ impl SignedCheckpoint {
     ///
     /// # Standard
     /// C2SP tlog-checkpoint; the log's key name must be the origin, which it recommends.
-    pub fn open(
-        bytes: &[u8],
-        log: &VerifierKey,
-        witnesses: &[VerifierKey],
-    ) -> Result<Self, CheckpointError> {
+    pub fn open(bytes: &[u8], log: &VerifierKey, witnesses: &[VerifierKey]) -> Result<Self, CheckpointError> {
         Self::verify(Note::parse(bytes)?, log, witnesses)
     }
 
@@ -254,11 +224,7 @@ impl SignedCheckpoint {
     ///
     /// # Errors
     /// Those of [`Self::open`] but [`CheckpointError::Note`].
-    pub fn verify(
-        note: Note,
-        log: &VerifierKey,
-        witnesses: &[VerifierKey],
-    ) -> Result<Self, CheckpointError> {
+    pub fn verify(note: Note, log: &VerifierKey, witnesses: &[VerifierKey]) -> Result<Self, CheckpointError> {
         let witness_kind = |key: &VerifierKey| key.kind() == KeyKind::CosignatureV1;
         if witness_kind(log) || !witnesses.iter().all(witness_kind) {
             return Err(CheckpointError::KeyKind);
@@ -272,11 +238,7 @@ impl SignedCheckpoint {
         checkpoint.check_origin(log)?;
         let cosigned = |SignedBy { key, time }| time.map(|time| Cosignature { key, time });
         let cosignatures = signed.into_iter().filter_map(cosigned).collect();
-        Ok(Self {
-            checkpoint,
-            note,
-            cosignatures,
-        })
+        Ok(Self { checkpoint, note, cosignatures })
     }
 
     /// What the log signed.
@@ -308,21 +270,13 @@ impl SignedCheckpoint {
     /// # Errors
     /// [`CheckpointError::KeyKind`], [`CheckpointError::Verify`], [`CheckpointError::Note`]; the checkpoint is then as
     /// before.
-    pub fn add_cosignature(
-        &mut self,
-        line: SignatureLine,
-        witness: &VerifierKey,
-    ) -> Result<(), CheckpointError> {
+    pub fn add_cosignature(&mut self, line: SignatureLine, witness: &VerifierKey) -> Result<(), CheckpointError> {
         if witness.kind() != KeyKind::CosignatureV1 {
             return Err(CheckpointError::KeyKind);
         }
         let signed = line.verify(witness, self.text())?;
         self.note.add(line)?;
-        self.cosignatures
-            .extend(signed.time.map(|time| Cosignature {
-                key: signed.key,
-                time,
-            }));
+        self.cosignatures.extend(signed.time.map(|time| Cosignature { key: signed.key, time }));
         Ok(())
     }
 }

@@ -347,7 +347,11 @@ fn check_members(
         let commitment = commitment.ok_or(CommitError::Uncommitted(object.sha256))?;
         if !committed.any(|m| m == commitment) {
             let known = trailer.members.contains(commitment);
-            return Err(if known { CommitError::Order(object.sha256) } else { CommitError::Uncommitted(object.sha256) });
+            return Err(if known {
+                CommitError::Order(object.sha256)
+            } else {
+                CommitError::Uncommitted(object.sha256)
+            });
         }
     }
     Ok(())

@@ -215,8 +215,7 @@ impl<'a> Tlv<'a> {
     /// # Errors
     /// [`DerError::ObjectIdentifier`].
     pub fn object_identifier(&self) -> Result<ObjectIdentifier, DerError> {
-        ObjectIdentifier::from_contents(self.contents)
-            .ok_or(DerError::ObjectIdentifier { offset: self.offset })
+        ObjectIdentifier::from_contents(self.contents).ok_or(DerError::ObjectIdentifier { offset: self.offset })
     }
 
     /// The contents as an INTEGER in its shortest form: two's complement, big-endian.
@@ -476,8 +475,7 @@ mod tests {
         let bytes = [0x02, 0x01, 0x05, 0x05, 0x00];
         let trailing = DerError::TrailingBytes { offset: 3 };
         assert_eq!(Reader::single(&bytes, Tag::INTEGER), Err(trailing));
-        let wrong =
-            DerError::UnexpectedTag { offset: 0, expected: Tag::SEQUENCE, found: Tag::INTEGER };
+        let wrong = DerError::UnexpectedTag { offset: 0, expected: Tag::SEQUENCE, found: Tag::INTEGER };
         assert_eq!(Reader::single(&bytes, Tag::SEQUENCE), Err(wrong));
         let missing = DerError::Missing { offset: 0, expected: Tag::SEQUENCE };
         assert_eq!(Reader::single(&[], Tag::SEQUENCE), Err(missing));

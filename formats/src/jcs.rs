@@ -107,9 +107,7 @@ pub enum JcsError {
 /// # Standard
 /// RFC 8785 §3.2, narrowed to integers.
 pub fn to_canonical<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, JcsError> {
-    let value = value
-        .serialize(write::Tree { depth: 0 })
-        .map_err(|error| error.0)?;
+    let value = value.serialize(write::Tree { depth: 0 }).map_err(|error| error.0)?;
     write::canonical(&value)
 }
 
@@ -128,13 +126,8 @@ pub fn parse_canonical(bytes: &[u8]) -> Result<Value, JcsError> {
     if canonical == bytes {
         return Ok(value);
     }
-    let differs = canonical
-        .iter()
-        .zip(bytes)
-        .position(|(ours, theirs)| ours != theirs);
-    Err(JcsError::NotCanonical {
-        offset: differs.unwrap_or(canonical.len().min(bytes.len())),
-    })
+    let differs = canonical.iter().zip(bytes).position(|(ours, theirs)| ours != theirs);
+    Err(JcsError::NotCanonical { offset: differs.unwrap_or(canonical.len().min(bytes.len())) })
 }
 
 /// Reads a text that must be canonical, into a type.
@@ -162,9 +155,7 @@ pub fn parse_strict(bytes: &[u8]) -> Result<Value, JcsError> {
     if bytes.len() > JSON_BYTES_MAX {
         return Err(JcsError::TooLarge { bytes: bytes.len() });
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| JcsError::Utf8 {
-        offset: error.valid_up_to(),
-    })?;
+    let text = std::str::from_utf8(bytes).map_err(|error| JcsError::Utf8 { offset: error.valid_up_to() })?;
     read::parse(text)
 }
 

@@ -55,7 +55,8 @@ impl FromStr for TenantId {
 
     fn from_str(text: &str) -> Result<Self, NotATenantId> {
         let plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-');
-        let sound = (1..=TENANT_ID_CHARS_MAX).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(plain);
+        let sound =
+            (1..=TENANT_ID_CHARS_MAX).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(plain);
         sound.then(|| Self(text.to_owned())).ok_or(NotATenantId)
     }
 }

@@ -17,7 +17,9 @@ pub struct ObjectName(String);
 
 /// The text is not an object's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an object name: segments of letters, digits, '.', '_' and '-', none empty or starting with a dot, at most 200 bytes")]
+#[error(
+    "not an object name: segments of letters, digits, '.', '_' and '-', none empty or starting with a dot, at most 200 bytes"
+)]
 pub struct NotAnObjectName;
 
 impl ObjectName {

@@ -51,13 +51,7 @@ impl From<LeafHash> for NodeHash {
 /// RFC 6962 §2.1.
 #[must_use]
 pub fn leaf_hash(entry: &[u8]) -> LeafHash {
-    LeafHash(
-        Sha256::new()
-            .chain_update([0])
-            .chain_update(entry)
-            .finalize()
-            .into(),
-    )
+    LeafHash(Sha256::new().chain_update([0]).chain_update(entry).finalize().into())
 }
 
 /// Hashes two sibling subtrees: `SHA-256(0x01 ‖ left ‖ right)`.
@@ -84,17 +78,12 @@ pub fn root_of(leaves: &[LeafHash]) -> RootHash {
     for (index, leaf) in leaves.iter().enumerate() {
         let mut node = NodeHash::from(*leaf);
         for _ in 0..index.trailing_ones() {
-            let left = stack
-                .pop()
-                .expect("a one bit of the index is a subtree on the stack");
+            let left = stack.pop().expect("a one bit of the index is a subtree on the stack");
             node = node_hash(&left, &node);
         }
         stack.push(node);
     }
-    let fold = stack
-        .into_iter()
-        .rev()
-        .reduce(|right, left| node_hash(&left, &right));
+    let fold = stack.into_iter().rev().reduce(|right, left| node_hash(&left, &right));
     fold.map_or_else(empty_root, |node| RootHash(node.0))
 }
 
@@ -104,10 +93,7 @@ pub fn root_of(leaves: &[LeafHash]) -> RootHash {
 /// If the number of nodes is not a power of two.
 #[must_use]
 pub fn complete_root(nodes: &[NodeHash]) -> NodeHash {
-    assert!(
-        nodes.len().is_power_of_two(),
-        "a complete subtree has a power of two of nodes"
-    );
+    assert!(nodes.len().is_power_of_two(), "a complete subtree has a power of two of nodes");
     let mut layer = nodes.to_vec();
     while layer.len() > 1 {
         layer = parents(&layer);
@@ -118,10 +104,7 @@ pub fn complete_root(nodes: &[NodeHash]) -> NodeHash {
 /// Parents of consecutive nodes of one level; a last node without sibling has none yet.
 #[must_use]
 pub fn parents(layer: &[NodeHash]) -> Vec<NodeHash> {
-    layer
-        .chunks_exact(2)
-        .map(|pair| node_hash(&pair[0], &pair[1]))
-        .collect()
+    layer.chunks_exact(2).map(|pair| node_hash(&pair[0], &pair[1])).collect()
 }
 
 // ---- Proofs, verified ----
@@ -174,11 +157,7 @@ impl InclusionProof {
     ///
     /// # Errors
     /// [`InclusionError::SizeTooLarge`], [`InclusionError::IndexOutsideTree`] and [`InclusionError::PathLength`].
-    pub fn new(
-        index: LeafIndex,
-        size: TreeSize,
-        path: Vec<NodeHash>,
-    ) -> Result<Self, InclusionError> {
+    pub fn new(index: LeafIndex, size: TreeSize, path: Vec<NodeHash>) -> Result<Self, InclusionError> {
         if size.0 > TREE_SIZE_MAX {
             return Err(InclusionError::SizeTooLarge { size });
         }
@@ -217,15 +196,10 @@ impl InclusionProof {
     #[must_use]
     pub fn root(&self, leaf: &LeafHash) -> RootHash {
         let mut hash = NodeHash::from(*leaf);
-        climb(
-            self.index.0,
-            self.size.0 - 1,
-            &self.path,
-            |sibling, side| match side {
-                Side::Left => hash = node_hash(sibling, &hash),
-                Side::Right => hash = node_hash(&hash, sibling),
-            },
-        );
+        climb(self.index.0, self.size.0 - 1, &self.path, |sibling, side| match side {
+            Side::Left => hash = node_hash(sibling, &hash),
+            Side::Right => hash = node_hash(&hash, sibling),
+        });
         RootHash(hash.0)
     }
 
@@ -238,11 +212,7 @@ impl InclusionProof {
     /// RFC 9162 §2.1.3.2.
     pub fn verify(&self, leaf: &LeafHash, root: &RootHash) -> Result<(), InclusionError> {
         let (expected, found) = (*root, self.root(leaf));
-        if expected == found {
-            Ok(())
-        } else {
-            Err(InclusionError::RootMismatch { expected, found })
-        }
+        if expected == found { Ok(()) } else { Err(InclusionError::RootMismatch { expected, found }) }
     }
 }
 
@@ -302,11 +272,7 @@ impl ConsistencyProof {
     ///
     /// # Errors
     /// [`ConsistencyError::SizeTooLarge`], [`ConsistencyError::SizesReversed`] and [`ConsistencyError::PathLength`].
-    pub fn new(
-        old: TreeSize,
-        new: TreeSize,
-        path: Vec<NodeHash>,
-    ) -> Result<Self, ConsistencyError> {
+    pub fn new(old: TreeSize, new: TreeSize, path: Vec<NodeHash>) -> Result<Self, ConsistencyError> {
         if new.0 > TREE_SIZE_MAX {
             return Err(ConsistencyError::SizeTooLarge { size: new });
         }
@@ -361,16 +327,10 @@ impl ConsistencyProof {
             (_, false) => self.roots(old_root),
         };
         if old_found != *old_root {
-            return Err(ConsistencyError::OldRootMismatch {
-                expected: *old_root,
-                found: old_found,
-            });
+            return Err(ConsistencyError::OldRootMismatch { expected: *old_root, found: old_found });
         }
         if new_found != *new_root {
-            return Err(ConsistencyError::NewRootMismatch {
-                expected: *new_root,
-                found: new_found,
-            });
+            return Err(ConsistencyError::NewRootMismatch { expected: *new_root, found: new_found });
         }
         Ok(())
     }
@@ -383,18 +343,13 @@ impl ConsistencyProof {
         };
         let (mut old, mut new) = (first, first);
         let start = StartNode::of(self.old.0);
-        climb(
-            start.index,
-            (self.new.0 - 1) >> start.level,
-            rest,
-            |sibling, side| match side {
-                Side::Left => {
-                    old = node_hash(sibling, &old);
-                    new = node_hash(sibling, &new);
-                }
-                Side::Right => new = node_hash(&new, sibling),
-            },
-        );
+        climb(start.index, (self.new.0 - 1) >> start.level, rest, |sibling, side| match side {
+            Side::Left => {
+                old = node_hash(sibling, &old);
+                new = node_hash(sibling, &new);
+            }
+            Side::Right => new = node_hash(&new, sibling),
+        });
         (RootHash(old.0), RootHash(new.0))
     }
 }
@@ -408,10 +363,7 @@ struct StartNode {
 impl StartNode {
     fn of(size: u64) -> Self {
         let level = size.trailing_zeros();
-        Self {
-            level,
-            index: (size >> level) - 1,
-        }
+        Self { level, index: (size >> level) - 1 }
     }
 }
 
@@ -444,8 +396,5 @@ fn climb(mut index: u64, mut last: u64, path: &[NodeHash], mut step: impl FnMut(
         index >>= 1;
         last >>= 1;
     }
-    assert_eq!(
-        last, 0,
-        "the length of the path was checked when the proof was made"
-    );
+    assert_eq!(last, 0, "the length of the path was checked when the proof was made");
 }

@@ -88,18 +88,13 @@ impl SignatureLine {
 
     fn parse_at(line: usize, text: &str) -> Result<Self, NoteError> {
         let malformed = NoteError::SignatureForm { line };
-        let (name, blob) = text
-            .strip_prefix(SIGNATURE_MARK)
-            .and_then(|rest| rest.split_once(' '))
-            .ok_or(malformed)?;
+        let (name, blob) = text.strip_prefix(SIGNATURE_MARK).and_then(|rest| rest.split_once(' ')).ok_or(malformed)?;
         let name = KeyName::new(name).map_err(|error| NoteError::SignatureName { line, error })?;
         let blob = BASE64_STANDARD.decode(blob).map_err(|_| malformed)?;
         match blob.split_first_chunk::<4>() {
-            Some((id, signature)) if !signature.is_empty() => Ok(Self {
-                name,
-                id: KeyId(*id),
-                signature: signature.to_vec(),
-            }),
+            Some((id, signature)) if !signature.is_empty() => {
+                Ok(Self { name, id: KeyId(*id), signature: signature.to_vec() })
+            }
             _ => Err(malformed),
         }
     }
@@ -130,10 +125,7 @@ impl SignatureLine {
         if *key.name() != self.name || key.id() != self.id {
             return Err(VerifyError::NoKnownKey);
         }
-        let bad = || VerifyError::BadSignature {
-            name: self.name.clone(),
-            id: self.id,
-        };
+        let bad = || VerifyError::BadSignature { name: self.name.clone(), id: self.id };
         let (time, message, signature) = match key.kind() {
             KeyKind::Ed25519 => (None, text.as_bytes().to_vec(), self.signature.as_slice()),
             KeyKind::CosignatureV1 => {
@@ -143,26 +135,14 @@ impl SignatureLine {
             }
         };
         let signature = signature.try_into().map_err(|_| bad())?;
-        if key.verifies(&message, signature) {
-            Ok(SignedBy {
-                key: key.clone(),
-                time,
-            })
-        } else {
-            Err(bad())
-        }
+        if key.verifies(&message, signature) { Ok(SignedBy { key: key.clone(), time }) } else { Err(bad()) }
     }
 }
 
 impl fmt::Display for SignatureLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let blob = [&self.id.0, self.signature.as_slice()].concat();
-        write!(
-            f,
-            "{SIGNATURE_MARK}{} {}",
-            self.name,
-            BASE64_STANDARD.encode(blob)
-        )
+        write!(f, "{SIGNATURE_MARK}{} {}", self.name, BASE64_STANDARD.encode(blob))
     }
 }
 
@@ -256,9 +236,7 @@ impl Note {
             return Err(NoteError::TooManySignatures);
         }
         let lines = lines.split('\n').enumerate();
-        let signatures = lines
-            .map(|(line, text)| SignatureLine::parse_at(line, text))
-            .collect::<Result<_, _>>()?;
+        let signatures = lines.map(|(line, text)| SignatureLine::parse_at(line, text)).collect::<Result<_, _>>()?;
         Ok(Self { text, signatures })
     }
 
@@ -269,16 +247,9 @@ impl Note {
     ///
     /// # Errors
     /// All of [`SignError`].
-    pub fn sign(
-        text: String,
-        key: &VerifierKey,
-        sign: impl FnOnce(&[u8]) -> [u8; 64],
-    ) -> Result<Self, SignError> {
+    pub fn sign(text: String, key: &VerifierKey, sign: impl FnOnce(&[u8]) -> [u8; 64]) -> Result<Self, SignError> {
         let line = signature_line(&text, key, sign)?;
-        let mut note = Self {
-            text,
-            signatures: Vec::new(),
-        };
+        let mut note = Self { text, signatures: Vec::new() };
         note.add(line)?;
         Ok(note)
     }
@@ -325,32 +296,21 @@ impl Note {
     pub fn verify(&self, known: &[VerifierKey]) -> Result<Vec<SignedBy>, VerifyError> {
         let mut signed = Vec::new();
         for line in &self.signatures {
-            let mut keys = known
-                .iter()
-                .filter(|key| *key.name() == line.name && key.id() == line.id);
+            let mut keys = known.iter().filter(|key| *key.name() == line.name && key.id() == line.id);
             let Some(key) = keys.next() else { continue };
             if keys.any(|other| other != key) {
-                return Err(VerifyError::AmbiguousKeys {
-                    name: line.name.clone(),
-                    id: line.id,
-                });
+                return Err(VerifyError::AmbiguousKeys { name: line.name.clone(), id: line.id });
             }
             signed.push(line.verify(key, &self.text)?);
         }
-        if signed.is_empty() {
-            Err(VerifyError::NoKnownKey)
-        } else {
-            Ok(signed)
-        }
+        if signed.is_empty() { Err(VerifyError::NoKnownKey) } else { Ok(signed) }
     }
 }
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.text)?;
-        self.signatures
-            .iter()
-            .try_for_each(|line| writeln!(f, "{line}"))
+        self.signatures.iter().try_for_each(|line| writeln!(f, "{line}"))
     }
 }
 
@@ -399,30 +359,21 @@ fn make_line(
     if key.kind() != kind {
         return Err(SignError::WrongKind);
     }
-    let message = time.map_or_else(
-        || text.as_bytes().to_vec(),
-        |time| cosignature_message(time, text),
-    );
+    let message = time.map_or_else(|| text.as_bytes().to_vec(), |time| cosignature_message(time, text));
     let bare = sign(&message);
     if !key.verifies(&message, &bare) {
         return Err(SignError::DoesNotVerify);
     }
     let mut signature = time.map_or_else(Vec::new, |time| time.to_be_bytes().to_vec());
     signature.extend_from_slice(&bare);
-    Ok(SignatureLine {
-        name: key.name().clone(),
-        id: key.id(),
-        signature,
-    })
+    Ok(SignatureLine { name: key.name().clone(), id: key.id(), signature })
 }
 
 fn check_characters(bytes: &[u8]) -> Result<&str, NoteError> {
     if bytes.len() > NOTE_BYTES_MAX {
         return Err(NoteError::TooLong { bytes: bytes.len() });
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| NoteError::Utf8 {
-        offset: error.valid_up_to(),
-    })?;
+    let text = std::str::from_utf8(bytes).map_err(|error| NoteError::Utf8 { offset: error.valid_up_to() })?;
     match bytes.iter().position(|&b| b < 0x20 && b != b'\n') {
         Some(offset) => Err(NoteError::Control { offset }),
         None => Ok(text),
@@ -430,9 +381,5 @@ fn check_characters(bytes: &[u8]) -> Result<&str, NoteError> {
 }
 
 fn check_text(text: &str) -> Result<(), NoteError> {
-    if text.ends_with('\n') {
-        Ok(())
-    } else {
-        Err(NoteError::TextEnd)
-    }
+    if text.ends_with('\n') { Ok(()) } else { Err(NoteError::TextEnd) }
 }

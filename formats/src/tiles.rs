@@ -76,11 +76,7 @@ pub fn parse_tile_number(name: &str) -> Result<u64, TilePathError> {
     let mut number = 0u64;
     for (element, text) in name.split('/').enumerate() {
         let malformed = TilePathError::Number { element };
-        let digits = if element < last {
-            text.strip_prefix('x').ok_or(malformed)?
-        } else {
-            text
-        };
+        let digits = if element < last { text.strip_prefix('x').ok_or(malformed)? } else { text };
         if digits.len() != 3 || !digits.bytes().all(|b| b.is_ascii_digit()) {
             return Err(malformed);
         }
@@ -122,21 +118,13 @@ impl TilePath {
     #[must_use]
     pub fn hashes(level: u8, number: u64) -> Self {
         assert!(level < 64, "tile levels end at 63");
-        Self {
-            kind: TileKind::Hashes { level },
-            number,
-            width: None,
-        }
+        Self { kind: TileKind::Hashes { level }, number, width: None }
     }
 
     /// Names the full entry bundle `number`.
     #[must_use]
     pub fn entries(number: u64) -> Self {
-        Self {
-            kind: TileKind::Entries,
-            number,
-            width: None,
-        }
+        Self { kind: TileKind::Entries, number, width: None }
     }
 
     /// The partial tile of the same kind and number, `width` hashes or entries wide.
@@ -144,14 +132,7 @@ impl TilePath {
     /// # Errors
     /// [`TilePathError::Width`] if `width` is 0: empty tiles have no name.
     pub fn partial(self, width: u8) -> Result<Self, TilePathError> {
-        if width == 0 {
-            Err(TilePathError::Width)
-        } else {
-            Ok(Self {
-                width: Some(width),
-                ..self
-            })
-        }
+        if width == 0 { Err(TilePathError::Width) } else { Ok(Self { width: Some(width), ..self }) }
     }
 
     /// What the tile holds.
@@ -187,30 +168,19 @@ impl FromStr for TilePath {
     type Err = TilePathError;
 
     fn from_str(name: &str) -> Result<Self, TilePathError> {
-        let (kind, rest) = name
-            .strip_prefix("tile/")
-            .ok_or(TilePathError::Prefix)?
-            .split_once('/')
-            .ok_or(TilePathError::Level)?;
+        let (kind, rest) =
+            name.strip_prefix("tile/").ok_or(TilePathError::Prefix)?.split_once('/').ok_or(TilePathError::Level)?;
         let (number, width) = match rest.split_once(".p/") {
             Some((number, width)) => (number, Some(width)),
             None => (rest, None),
         };
         let kind = match kind {
             "entries" => TileKind::Entries,
-            level => TileKind::Hashes {
-                level: parse_small(level, 0, 63).ok_or(TilePathError::Level)?,
-            },
+            level => TileKind::Hashes { level: parse_small(level, 0, 63).ok_or(TilePathError::Level)? },
         };
         let number = parse_tile_number(number)?;
-        let width = width
-            .map(|text| parse_small(text, 1, 255).ok_or(TilePathError::Width))
-            .transpose()?;
-        Ok(Self {
-            kind,
-            number,
-            width,
-        })
+        let width = width.map(|text| parse_small(text, 1, 255).ok_or(TilePathError::Width)).transpose()?;
+        Ok(Self { kind, number, width })
     }
 }
 
@@ -222,9 +192,7 @@ impl FromStr for TilePath {
 pub fn partial_path(size: TreeSize, level: u8) -> Option<TilePath> {
     let hashes = size.0.checked_shr(TILE_HEIGHT * u32::from(level))?;
     let width = hashes as u8;
-    TilePath::hashes(level, hashes >> TILE_HEIGHT)
-        .partial(width)
-        .ok()
+    TilePath::hashes(level, hashes >> TILE_HEIGHT).partial(width).ok()
 }
 
 fn parse_small(text: &str, min: u8, max: u8) -> Option<u8> {
@@ -273,10 +241,7 @@ pub fn encode_bundle<E: AsRef<[u8]>>(entries: &[E]) -> Result<Vec<u8>, BundleErr
     let mut bundle = Vec::with_capacity(entries.iter().map(|entry| 2 + entry.as_ref().len()).sum());
     for (position, entry) in entries.iter().enumerate() {
         let (entry, bytes) = (entry.as_ref(), entry.as_ref().len());
-        let length = u16::try_from(bytes).map_err(|_| BundleError::EntryTooLong {
-            entry: position,
-            bytes,
-        })?;
+        let length = u16::try_from(bytes).map_err(|_| BundleError::EntryTooLong { entry: position, bytes })?;
         bundle.extend_from_slice(&length.to_be_bytes());
         bundle.extend_from_slice(entry);
     }
@@ -293,9 +258,7 @@ pub fn decode_bundle(bundle: &[u8]) -> Result<Vec<&[u8]>, BundleError> {
     let (mut entries, mut rest) = (Vec::new(), bundle);
     while !rest.is_empty() {
         check_entry_count(entries.len() + 1)?;
-        let truncated = BundleError::Truncated {
-            offset: bundle.len() - rest.len(),
-        };
+        let truncated = BundleError::Truncated { offset: bundle.len() - rest.len() };
         let (length, after) = rest.split_first_chunk::<2>().ok_or(truncated)?;
         let length = usize::from(u16::from_be_bytes(*length));
         let (entry, after) = after.split_at_checked(length).ok_or(truncated)?;
@@ -313,10 +276,7 @@ fn check_entry_count(count: usize) -> Result<(), BundleError> {
     }
 }
 
-const _: () = assert!(
-    ENTRY_BYTES_MAX == u16::MAX as usize,
-    "the length prefix has two bytes"
-);
+const _: () = assert!(ENTRY_BYTES_MAX == u16::MAX as usize, "the length prefix has two bytes");
 
 // ---- Full tiles ----
 
@@ -369,6 +329,5 @@ pub fn tile_bytes(hashes: &[NodeHash]) -> Vec<u8> {
 #[must_use]
 pub fn tile_hashes(bytes: &[u8], width: usize) -> Option<Vec<NodeHash>> {
     let (hashes, rest) = bytes.as_chunks::<{ NodeHash::LEN }>();
-    (rest.is_empty() && hashes.len() == width)
-        .then(|| hashes.iter().copied().map(NodeHash).collect())
+    (rest.is_empty() && hashes.len() == width).then(|| hashes.iter().copied().map(NodeHash).collect())
 }

@@ -53,11 +53,7 @@ impl Timestamp {
     /// [`TimestampError::OutOfRange`].
     pub fn from_unix_millis(millis: i64) -> Result<Self, TimestampError> {
         let time = Self(millis);
-        if (Self::MIN..=Self::MAX).contains(&time) {
-            Ok(time)
-        } else {
-            Err(TimestampError::OutOfRange)
-        }
+        if (Self::MIN..=Self::MAX).contains(&time) { Ok(time) } else { Err(TimestampError::OutOfRange) }
     }
 
     /// Takes whole seconds since the Unix epoch.
@@ -65,10 +61,7 @@ impl Timestamp {
     /// # Errors
     /// [`TimestampError::OutOfRange`].
     pub fn from_unix_seconds(seconds: i64) -> Result<Self, TimestampError> {
-        seconds
-            .checked_mul(1000)
-            .ok_or(TimestampError::OutOfRange)
-            .and_then(Self::from_unix_millis)
+        seconds.checked_mul(1000).ok_or(TimestampError::OutOfRange).and_then(Self::from_unix_millis)
     }
 
     /// Milliseconds since the Unix epoch.
@@ -86,9 +79,7 @@ impl Timestamp {
     /// This time later by `millis`, or `None` where that leaves the range.
     #[must_use]
     pub fn checked_add_millis(self, millis: i64) -> Option<Self> {
-        self.0
-            .checked_add(millis)
-            .and_then(|sum| Self::from_unix_millis(sum).ok())
+        self.0.checked_add(millis).and_then(|sum| Self::from_unix_millis(sum).ok())
     }
 
     /// The day in UTC: `YYYY-MM-DD`.
@@ -99,9 +90,7 @@ impl Timestamp {
 
     fn civil(self) -> civil::DateTime {
         // Civil arithmetic is UTC here; jiff's own instants end a day before 9999 does.
-        EPOCH
-            .checked_add(SignedDuration::from_millis(self.0))
-            .expect("1970 to 9999 is inside the civil calendar")
+        EPOCH.checked_add(SignedDuration::from_millis(self.0)).expect("1970 to 9999 is inside the civil calendar")
     }
 }
 
@@ -136,29 +125,17 @@ impl FromStr for Timestamp {
     /// # Standard
     /// RFC 3339 §5.6, narrowed to UTC written `Z`, capital letters and three digits of a second.
     fn from_str(text: &str) -> Result<Self, TimestampError> {
-        let bytes: &[u8; 24] = text
-            .as_bytes()
-            .try_into()
-            .map_err(|_| TimestampError::Length { found: text.len() })?;
+        let bytes: &[u8; 24] = text.as_bytes().try_into().map_err(|_| TimestampError::Length { found: text.len() })?;
         let fits = |(byte, form): (&u8, &u8)| {
-            if *form == b'0' {
-                byte.is_ascii_digit()
-            } else {
-                byte == form
-            }
+            if *form == b'0' { byte.is_ascii_digit() } else { byte == form }
         };
         if let Some(offset) = bytes.iter().zip(FORM).position(|pair| !fits(pair)) {
             return Err(TimestampError::Form { offset });
         }
-        let number = |from: usize, to: usize| {
-            bytes[from..to]
-                .iter()
-                .fold(0i16, |n, b| n * 10 + i16::from(b - b'0'))
-        };
+        let number = |from: usize, to: usize| bytes[from..to].iter().fold(0i16, |n, b| n * 10 + i16::from(b - b'0'));
         let two = |from: usize| number(from, from + 2) as i8;
-        let date_time =
-            civil::DateTime::new(number(0, 4), two(5), two(8), two(11), two(14), two(17), 0)
-                .map_err(|_| TimestampError::NoSuchTime)?;
+        let date_time = civil::DateTime::new(number(0, 4), two(5), two(8), two(11), two(14), two(17), 0)
+            .map_err(|_| TimestampError::NoSuchTime)?;
         Self::from_unix_seconds(date_time.duration_since(EPOCH).as_secs())
             .map(|whole| Self(whole.0 + i64::from(number(20, 23))))
     }
@@ -196,10 +173,7 @@ mod tests {
             assert_eq!(time.to_string(), text);
             assert_eq!(text.parse(), Ok(time));
             assert_eq!(serde_json::to_string(&time).unwrap(), format!("\"{text}\""));
-            assert_eq!(
-                serde_json::from_str::<Timestamp>(&format!("\"{text}\"")).unwrap(),
-                time
-            );
+            assert_eq!(serde_json::from_str::<Timestamp>(&format!("\"{text}\"")).unwrap(), time);
         }
     }
 
@@ -207,26 +181,11 @@ mod tests {
     fn other_texts_are_refused() {
         let refused = [
             ("2026-11-24T01:02:03Z", TimestampError::Length { found: 20 }),
-            (
-                "2026-11-24T01:02:03.456+00:00",
-                TimestampError::Length { found: 29 },
-            ),
-            (
-                "2026-11-24t01:02:03.456Z",
-                TimestampError::Form { offset: 10 },
-            ),
-            (
-                "2026-11-24T01:02:03.456z",
-                TimestampError::Form { offset: 23 },
-            ),
-            (
-                "+026-11-24T01:02:03.456Z",
-                TimestampError::Form { offset: 0 },
-            ),
-            (
-                "2026-11-24T01:02:03.45éZ",
-                TimestampError::Length { found: 25 },
-            ),
+            ("2026-11-24T01:02:03.456+00:00", TimestampError::Length { found: 29 }),
+            ("2026-11-24t01:02:03.456Z", TimestampError::Form { offset: 10 }),
+            ("2026-11-24T01:02:03.456z", TimestampError::Form { offset: 23 }),
+            ("+026-11-24T01:02:03.456Z", TimestampError::Form { offset: 0 }),
+            ("2026-11-24T01:02:03.45éZ", TimestampError::Length { found: 25 }),
             ("2025-02-29T00:00:00.000Z", TimestampError::NoSuchTime),
             ("2016-12-31T23:59:60.000Z", TimestampError::NoSuchTime),
             ("2026-11-24T24:00:00.000Z", TimestampError::NoSuchTime),
@@ -239,29 +198,12 @@ mod tests {
 
     #[test]
     fn the_range_is_closed_on_both_sides() {
-        assert_eq!(
-            Timestamp::from_unix_millis(-1),
-            Err(TimestampError::OutOfRange)
-        );
-        assert_eq!(
-            Timestamp::from_unix_millis(253_402_300_800_000),
-            Err(TimestampError::OutOfRange)
-        );
-        assert_eq!(
-            Timestamp::from_unix_seconds(i64::MAX),
-            Err(TimestampError::OutOfRange)
-        );
-        assert_eq!(
-            Timestamp::from_unix_seconds(1).map(Timestamp::unix_millis),
-            Ok(1000)
-        );
+        assert_eq!(Timestamp::from_unix_millis(-1), Err(TimestampError::OutOfRange));
+        assert_eq!(Timestamp::from_unix_millis(253_402_300_800_000), Err(TimestampError::OutOfRange));
+        assert_eq!(Timestamp::from_unix_seconds(i64::MAX), Err(TimestampError::OutOfRange));
+        assert_eq!(Timestamp::from_unix_seconds(1).map(Timestamp::unix_millis), Ok(1000));
         assert_eq!(Timestamp::MAX.checked_add_millis(1), None);
-        assert_eq!(
-            Timestamp::MIN
-                .checked_add_millis(1999)
-                .map(Timestamp::unix_seconds),
-            Some(1)
-        );
+        assert_eq!(Timestamp::MIN.checked_add_millis(1999).map(Timestamp::unix_seconds), Some(1));
     }
 
     proptest! {

@@ -96,19 +96,10 @@ impl TlogProof {
         checkpoint: &SignedCheckpoint,
         extra: Option<Vec<u8>>,
     ) -> Result<Self, TlogProofError> {
-        assert_eq!(
-            proof.size(),
-            checkpoint.checkpoint().size(),
-            "the checkpoint is the one proven against"
-        );
+        assert_eq!(proof.size(), checkpoint.checkpoint().size(), "the checkpoint is the one proven against");
         check_extra(extra.as_deref())?;
         let (path, checkpoint) = (proof.path().to_vec(), checkpoint.note().clone());
-        Ok(Self {
-            extra,
-            index: proof.index(),
-            path,
-            checkpoint,
-        })
+        Ok(Self { extra, index: proof.index(), path, checkpoint })
     }
 
     /// Reads a proof.
@@ -124,32 +115,14 @@ impl TlogProof {
         if bytes.len() > TLOG_PROOF_BYTES_MAX {
             return Err(TlogProofError::TooLong { bytes: bytes.len() });
         }
-        let text = std::str::from_utf8(bytes).map_err(|error| TlogProofError::Utf8 {
-            offset: error.valid_up_to(),
-        })?;
-        let lines = text
-            .strip_prefix(HEADER)
-            .and_then(|rest| rest.strip_prefix('\n'))
-            .ok_or(TlogProofError::Header)?;
-        let (lines, note) = lines
-            .split_once("\n\n")
-            .ok_or(TlogProofError::NoBlankLine)?;
+        let text = std::str::from_utf8(bytes).map_err(|error| TlogProofError::Utf8 { offset: error.valid_up_to() })?;
+        let lines = text.strip_prefix(HEADER).and_then(|rest| rest.strip_prefix('\n')).ok_or(TlogProofError::Header)?;
+        let (lines, note) = lines.split_once("\n\n").ok_or(TlogProofError::NoBlankLine)?;
         let mut lines = lines.split('\n').peekable();
-        let extra = lines
-            .next_if(|line| line.starts_with("extra "))
-            .map(parse_extra)
-            .transpose()?;
-        let index = lines
-            .next()
-            .and_then(|line| decimal(line.strip_prefix("index ")?))
-            .ok_or(TlogProofError::Index)?;
+        let extra = lines.next_if(|line| line.starts_with("extra ")).map(parse_extra).transpose()?;
+        let index = lines.next().and_then(|line| decimal(line.strip_prefix("index ")?)).ok_or(TlogProofError::Index)?;
         let path = parse_path(lines)?;
-        Ok(Self {
-            extra,
-            index: LeafIndex(index),
-            path,
-            checkpoint: Note::parse(note.as_bytes())?,
-        })
+        Ok(Self { extra, index: LeafIndex(index), path, checkpoint: Note::parse(note.as_bytes())? })
     }
 
     /// Opaque data that came with the proof and that nothing authenticates.
@@ -205,26 +178,20 @@ impl fmt::Display for TlogProof {
             writeln!(f, "extra {}", BASE64_STANDARD.encode(extra))?;
         }
         writeln!(f, "index {}", self.index)?;
-        self.path
-            .iter()
-            .try_for_each(|hash| writeln!(f, "{}", BASE64_STANDARD.encode(hash.0)))?;
+        self.path.iter().try_for_each(|hash| writeln!(f, "{}", BASE64_STANDARD.encode(hash.0)))?;
         write!(f, "\n{}", self.checkpoint)
     }
 }
 
 fn parse_extra(line: &str) -> Result<Vec<u8>, TlogProofError> {
     let base64 = line.strip_prefix("extra ").ok_or(TlogProofError::Extra)?;
-    let extra = BASE64_STANDARD
-        .decode(base64)
-        .map_err(|_| TlogProofError::Extra)?;
+    let extra = BASE64_STANDARD.decode(base64).map_err(|_| TlogProofError::Extra)?;
     check_extra(Some(&extra)).map(|()| extra)
 }
 
 fn check_extra(extra: Option<&[u8]>) -> Result<(), TlogProofError> {
     match extra.map(<[u8]>::len) {
-        Some(bytes) if bytes > TLOG_PROOF_EXTRA_BYTES_MAX => {
-            Err(TlogProofError::ExtraTooLong { bytes })
-        }
+        Some(bytes) if bytes > TLOG_PROOF_EXTRA_BYTES_MAX => Err(TlogProofError::ExtraTooLong { bytes }),
         _ => Ok(()),
     }
 }
@@ -235,10 +202,7 @@ fn parse_path<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Vec<NodeHash>,
         if position == INCLUSION_PATH_MAX {
             return Err(TlogProofError::PathTooLong);
         }
-        let hash = BASE64_STANDARD
-            .decode(line)
-            .ok()
-            .and_then(|bytes| NodeHash::from_slice(&bytes));
+        let hash = BASE64_STANDARD.decode(line).ok().and_then(|bytes| NodeHash::from_slice(&bytes));
         path.push(hash.ok_or(TlogProofError::Hash { position })?);
     }
     Ok(path)

@@ -15,13 +15,13 @@ use crate::cms::AlgorithmIdentifier;
 use crate::der::{DerError, ObjectIdentifier, Reader, Tag, Tlv, read_x509_time};
 
 pub use build::{
-    CertificateKind, DistinguishedName, NameError, NewCertificate, NewRevocationList, RevokedSerial,
-    SerialError, SerialNumber,
+    CertificateKind, DistinguishedName, NameError, NewCertificate, NewRevocationList, RevokedSerial, SerialError,
+    SerialNumber,
 };
 pub use crl::{Revocation, RevocationList, RevocationReason};
-pub use pem::{PemError, certificates_from_pem, certificate_to_pem};
-pub use signature::{PublicKey, SignatureError, SignatureFamily, SignatureScheme};
+pub use pem::{PemError, certificate_to_pem, certificates_from_pem};
 pub(crate) use signature::PATH_ALGORITHMS;
+pub use signature::{PublicKey, SignatureError, SignatureFamily, SignatureScheme};
 
 /// A certificate that breaks a rule of its form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

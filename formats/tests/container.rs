@@ -53,11 +53,7 @@ fn patched(bytes: &[u8], block: usize, at: usize, patch: &[u8]) -> Vec<u8> {
 }
 
 fn three() -> Vec<u8> {
-    container(&[
-        ("a/one", Plain, b"hello"),
-        ("two", Streamed, &[7; 512]),
-        ("three.txt", Plain, b""),
-    ])
+    container(&[("a/one", Plain, b"hello"), ("two", Streamed, &[7; 512]), ("three.txt", Plain, b"")])
 }
 
 #[test]
@@ -85,10 +81,7 @@ fn a_header_is_these_bytes() {
         "0000000~0000000~",
         &zeros(167),
     ];
-    assert_eq!(
-        head.escape_ascii().to_string().replace("\\x00", "~"),
-        expected.concat()
-    );
+    assert_eq!(head.escape_ascii().to_string().replace("\\x00", "~"), expected.concat());
     let streamed = streamed_head("a/one", 5, MTIME).unwrap();
     assert_eq!(&streamed[512..522], b"9 size=5\n\0");
     assert_eq!(&streamed[1024..], head);
@@ -116,35 +109,13 @@ fn heads_that_cannot_be_made() {
         ("a/", NameError::Element),
     ];
     for (name, error) in names {
-        assert_eq!(
-            member_head(name, 0, 0),
-            Err(HeadError::Name(error)),
-            "{name}"
-        );
-        assert_eq!(
-            streamed_head(name, 0, 0),
-            Err(HeadError::Name(error)),
-            "{name}"
-        );
+        assert_eq!(member_head(name, 0, 0), Err(HeadError::Name(error)), "{name}");
+        assert_eq!(streamed_head(name, 0, 0), Err(HeadError::Name(error)), "{name}");
     }
-    assert_eq!(
-        member_head("a", 1 << 33, 0),
-        Err(HeadError::Size { size: 1 << 33 })
-    );
-    assert_eq!(
-        streamed_head("a", (1 << 62) + 1, 0),
-        Err(HeadError::Size {
-            size: (1 << 62) + 1
-        })
-    );
-    assert_eq!(
-        member_head("a", 0, 1 << 33),
-        Err(HeadError::Mtime { mtime: 1 << 33 })
-    );
-    assert_eq!(
-        streamed_head("a", 0, 1 << 33),
-        Err(HeadError::Mtime { mtime: 1 << 33 })
-    );
+    assert_eq!(member_head("a", 1 << 33, 0), Err(HeadError::Size { size: 1 << 33 }));
+    assert_eq!(streamed_head("a", (1 << 62) + 1, 0), Err(HeadError::Size { size: (1 << 62) + 1 }));
+    assert_eq!(member_head("a", 0, 1 << 33), Err(HeadError::Mtime { mtime: 1 << 33 }));
+    assert_eq!(streamed_head("a", 0, 1 << 33), Err(HeadError::Mtime { mtime: 1 << 33 }));
     assert!(member_head(&"x".repeat(100), (1 << 33) - 1, (1 << 33) - 1).is_ok());
 }
 
@@ -186,30 +157,12 @@ fn every_other_byte_is_refused_with_its_place() {
     refused(&set(whole.len() - 1, 1), end - 1024, Fault::End);
     refused(&set(517, 1), 517, Fault::Padding);
     refused(&set(0, b'b'), 0, Fault::Checksum);
-    for flag in [
-        b'1', b'2', b'3', b'4', b'5', b'6', b'7', b'g', b'L', b'K', b'S', 0,
-    ] {
-        refused(
-            &patched(&whole, 0, 156, &[flag]),
-            0,
-            Fault::NotRegular { flag },
-        );
+    for flag in [b'1', b'2', b'3', b'4', b'5', b'6', b'7', b'g', b'L', b'K', b'S', 0] {
+        refused(&patched(&whole, 0, 156, &[flag]), 0, Fault::NotRegular { flag });
     }
-    refused(
-        &patched(&whole, 0, 0, b"/"),
-        0,
-        Fault::Name(NameError::Absolute),
-    );
-    refused(
-        &patched(&whole, 0, 0, b"../ab"),
-        0,
-        Fault::Name(NameError::Element),
-    );
-    refused(
-        &patched(&whole, 0, 0, b"\0\0\0\0\0"),
-        0,
-        Fault::Name(NameError::Empty),
-    );
+    refused(&patched(&whole, 0, 0, b"/"), 0, Fault::Name(NameError::Absolute));
+    refused(&patched(&whole, 0, 0, b"../ab"), 0, Fault::Name(NameError::Element));
+    refused(&patched(&whole, 0, 0, b"\0\0\0\0\0"), 0, Fault::Name(NameError::Empty));
     refused(&patched(&whole, 0, 0, b"a\0b"), 0, Fault::Form);
     refused(&patched(&whole, 0, 0, b"\xff"), 0, Fault::Form);
     refused(&patched(&whole, 0, 124, b"0000000000x"), 0, Fault::Number);
@@ -222,11 +175,7 @@ fn every_other_byte_is_refused_with_its_place() {
     refused(&patched(&whole, 0, 265, b"root"), 0, Fault::Form);
     refused(&patched(&whole, 0, 345, b"/etc"), 0, Fault::Form);
     refused(&patched(&whole, 0, 500, b"x"), 0, Fault::Form);
-    refused(
-        &patched(&whole, 0, 124, b"77777777777"),
-        end,
-        Fault::Truncated,
-    );
+    refused(&patched(&whole, 0, 124, b"77777777777"), end, Fault::Truncated);
 
     // The streamed member: blocks 2 (extended header), 3 (records), 4 (header).
     let records = |text: &[u8]| {
@@ -239,42 +188,20 @@ fn every_other_byte_is_refused_with_its_place() {
     refused(&records(b"12 size=512"), 1024, Fault::Extended);
     refused(&records(b"12 size=x12\n"), 1024, Fault::Extended);
     refused(&records(b"10 size=\n"), 1024, Fault::Extended);
-    refused(
-        &records(b"12 size=512\n12 size=512\n"),
-        1024,
-        Fault::Extended,
-    );
+    refused(&records(b"12 size=512\n12 size=512\n"), 1024, Fault::Extended);
     refused(&records(b"12 size=512\n\0x"), 1024, Fault::Extended);
     refused(&records(b"13 size=0512\n"), 1024, Fault::Form);
     refused(&records(b"12 size=513\n"), 1024, Fault::Form);
-    refused(
-        &records(b"27 size=4611686018427387905\n"),
-        1024,
-        Fault::Size {
-            size: (1 << 62) + 1,
-        },
-    );
-    refused(
-        &records(b"28 size=99999999999999999999\n"),
-        1024,
-        Fault::Size { size: u64::MAX },
-    );
+    refused(&records(b"27 size=4611686018427387905\n"), 1024, Fault::Size { size: (1 << 62) + 1 });
+    refused(&records(b"28 size=99999999999999999999\n"), 1024, Fault::Size { size: u64::MAX });
     refused(&patched(&whole, 4, 156, b"x"), 1024, Fault::Extended);
-    refused(
-        &patched(&whole, 4, 156, b"2"),
-        1024,
-        Fault::NotRegular { flag: b'2' },
-    );
+    refused(&patched(&whole, 4, 156, b"2"), 1024, Fault::NotRegular { flag: b'2' });
     refused(&patched(&whole, 2, 0, b"X"), 1024, Fault::Form);
 }
 
 #[test]
 fn a_second_member_of_a_name_is_refused() {
-    let twice = container(&[
-        ("a", Plain, b"1"),
-        ("b", Plain, b"2"),
-        ("a", Streamed, b"3"),
-    ]);
+    let twice = container(&[("a", Plain, b"1"), ("b", Plain, b"2"), ("a", Streamed, b"3")]);
     refused(&twice, 2048, Fault::DuplicateName);
 }
 
@@ -293,21 +220,10 @@ fn the_number_of_members_is_bounded() {
         Ok::<_, ()>(member_head(&format!("{offset}"), 0, 0).unwrap().to_vec())
     };
     let mut scanner = Scanner::new(u64::MAX, read);
-    let sound = scanner
-        .by_ref()
-        .take(CONTAINER_MEMBERS_MAX)
-        .filter(Result::is_ok)
-        .count();
+    let sound = scanner.by_ref().take(CONTAINER_MEMBERS_MAX).filter(Result::is_ok).count();
     assert_eq!(sound, CONTAINER_MEMBERS_MAX);
     let offset = 512 * CONTAINER_MEMBERS_MAX as u64;
-    assert_eq!(
-        scanner.next(),
-        Some(Err(ContainerError {
-            offset,
-            fault: Fault::TooManyMembers
-        }
-        .into()))
-    );
+    assert_eq!(scanner.next(), Some(Err(ContainerError { offset, fault: Fault::TooManyMembers }.into())));
 }
 
 #[test]
@@ -324,30 +240,17 @@ fn a_container_too_large_for_memory_is_scanned_by_its_heads() {
         }
     });
     let found: Result<Vec<MemberHead>, ReadError<u64>> = scanner.collect();
-    let member = MemberHead {
-        name: "t/large".into(),
-        head_offset: 0,
-        data_offset: 1536,
-        size,
-        mtime: MTIME,
-    };
+    let member = MemberHead { name: "t/large".into(), head_offset: 0, data_offset: 1536, size, mtime: MTIME };
     assert_eq!(found, Ok(vec![member]));
     assert_eq!(asked, 1536 + 1024);
 }
 
 #[test]
 fn failures_and_short_answers_of_the_source_are_told_apart() {
-    let first =
-        |read: fn(u64, usize) -> Result<Vec<u8>, &'static str>| Scanner::new(2048, read).next();
+    let first = |read: fn(u64, usize) -> Result<Vec<u8>, &'static str>| Scanner::new(2048, read).next();
     assert_eq!(first(|_, _| Err("EIO")), Some(Err(ReadError::Read("EIO"))));
-    let truncated = ContainerError {
-        offset: 2048,
-        fault: Fault::Truncated,
-    };
-    assert_eq!(
-        first(|_, count| Ok(vec![0; count - 1])),
-        Some(Err(truncated.into()))
-    );
+    let truncated = ContainerError { offset: 2048, fault: Fault::Truncated };
+    assert_eq!(first(|_, count| Ok(vec![0; count - 1])), Some(Err(truncated.into())));
 }
 
 #[test]
@@ -361,35 +264,23 @@ fn gnu_tar_lists_and_extracts_the_same() {
         return;
     }
     let large: Vec<u8> = (0..100_000u32).map(|i| (i * 7) as u8).collect();
-    let files: [(&str, Form, &[u8]); 4] = [
-        ("sae1/one", Plain, b"hello"),
-        ("sae1/two", Streamed, &large),
-        ("three", Plain, b""),
-        ("four", Streamed, b""),
-    ];
-    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-        .join(format!("container-{}", std::process::id()));
+    let files: [(&str, Form, &[u8]); 4] =
+        [("sae1/one", Plain, b"hello"), ("sae1/two", Streamed, &large), ("three", Plain, b""), ("four", Streamed, b"")];
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("container-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let archive = directory.join("container.tar");
     std::fs::write(&archive, container(&files)).unwrap();
 
     let tar = |args: &[&str]| {
         let mut command = Command::new("tar");
-        command
-            .env("TZ", "UTC")
-            .env("LC_ALL", "C")
-            .current_dir(&directory)
-            .args(args);
+        command.env("TZ", "UTC").env("LC_ALL", "C").current_dir(&directory).args(args);
         let output = command.output().unwrap();
         assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
         assert!(output.status.success());
         String::from_utf8(output.stdout).unwrap()
     };
     let listing = tar(&["--full-time", "--numeric-owner", "-tvf", "container.tar"]);
-    let lines: Vec<String> = listing
-        .lines()
-        .map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "))
-        .collect();
+    let lines: Vec<String> = listing.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     assert_eq!(
         lines,
         [
@@ -415,27 +306,16 @@ fn gnu_tar_reads_a_member_above_8_gib() {
     // A sparse file: the head says 9 GiB, and the file system holds two blocks of it.
     use std::io::{Seek, SeekFrom, Write};
     let size = 9u64 << 30;
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-        .join(format!("large-{}.tar", std::process::id()));
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("large-{}.tar", std::process::id()));
     let mut file = std::fs::File::create(&path).unwrap();
-    file.write_all(&streamed_head("large", size, MTIME).unwrap())
-        .unwrap();
+    file.write_all(&streamed_head("large", size, MTIME).unwrap()).unwrap();
     file.seek(SeekFrom::Current(size as i64)).unwrap();
     file.write_all(&END).unwrap();
     drop(file);
-    let output = Command::new("tar")
-        .env("LC_ALL", "C")
-        .arg("-tvf")
-        .arg(&path)
-        .output()
-        .unwrap();
+    let output = Command::new("tar").env("LC_ALL", "C").arg("-tvf").arg(&path).output().unwrap();
     std::fs::remove_file(&path).unwrap();
     let listing = String::from_utf8(output.stdout).unwrap();
-    assert!(
-        listing.contains(" 9663676416 "),
-        "{listing}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(listing.contains(" 9663676416 "), "{listing}{}", String::from_utf8_lossy(&output.stderr));
 }
 
 proptest! {

@@ -31,14 +31,10 @@ fn names_are_sorted_by_utf_16_code_units() {
 #[test]
 fn strings_are_escaped_as_ecmascript_does() {
     // RFC 8785 §3.2.2, its string and literals.
-    let value =
-        json!({ "string": "\u{20ac}$\u{f}\nA'B\"\\\\\"/", "literals": [null, true, false] });
+    let value = json!({ "string": "\u{20ac}$\u{f}\nA'B\"\\\\\"/", "literals": [null, true, false] });
     let expected = r#"{"literals":[null,true,false],"string":"€$\u000f\nA'B\"\\\\\"/"}"#;
     assert_eq!(text(&value), Ok(expected.into()));
-    let controls: String = (0..0x20u8)
-        .map(char::from)
-        .chain(['\u{7f}', '\u{2028}'])
-        .collect();
+    let controls: String = (0..0x20u8).map(char::from).chain(['\u{7f}', '\u{2028}']).collect();
     let expected = "\"\\u0000\\u0001\\u0002\\u0003\\u0004\\u0005\\u0006\\u0007\\b\\t\\n\\u000b\\f\\r\\u000e\\u000f\
                     \\u0010\\u0011\\u0012\\u0013\\u0014\\u0015\\u0016\\u0017\\u0018\\u0019\\u001a\\u001b\\u001c\\u001d\
                     \\u001e\\u001f\u{7f}\u{2028}\"";
@@ -74,24 +70,13 @@ fn rust_values_of_every_kind() {
     ];
     for (kind, canonical) in samples {
         let by_number = BTreeMap::from([("k".to_owned(), ())]);
-        let sample = Sample {
-            zone: None,
-            note: None,
-            kind,
-            pairs: vec![(-5, 'é')],
-            by_number,
-        };
-        let expected = format!(
-            r#"{{"by_number":{{"k":null}},"kind":{canonical},"pairs":[[-5,"é"]],"zone":null}}"#
-        );
+        let sample = Sample { zone: None, note: None, kind, pairs: vec![(-5, 'é')], by_number };
+        let expected = format!(r#"{{"by_number":{{"k":null}},"kind":{canonical},"pairs":[[-5,"é"]],"zone":null}}"#);
         assert_eq!(text(&sample), Ok(expected.clone()));
         assert_eq!(from_canonical(expected.as_bytes()), Ok(Some(sample)));
     }
     assert_eq!(from_canonical::<Sample>(b"{}"), Ok(None));
-    assert_eq!(
-        from_canonical::<Sample>(b"{ }"),
-        Err(JcsError::NotCanonical { offset: 1 })
-    );
+    assert_eq!(from_canonical::<Sample>(b"{ }"), Err(JcsError::NotCanonical { offset: 1 }));
 }
 
 #[test]
@@ -119,47 +104,21 @@ fn values_without_a_canonical_form_are_refused() {
     }
     assert_eq!(text(&1f32), Err(JcsError::NotInteger { offset: 0 }));
     assert_eq!(text(&json!(0.5)), Err(JcsError::NotInteger { offset: 0 }));
-    assert_eq!(
-        text(&9_007_199_254_740_991i64),
-        Ok("9007199254740991".into())
-    );
-    assert_eq!(
-        text(&-9_007_199_254_740_991i64),
-        Ok("-9007199254740991".into())
-    );
-    for large in [
-        9_007_199_254_740_992i128,
-        -9_007_199_254_740_992,
-        i64::MIN.into(),
-        u64::MAX.into(),
-        i128::MAX,
-    ] {
+    assert_eq!(text(&9_007_199_254_740_991i64), Ok("9007199254740991".into()));
+    assert_eq!(text(&-9_007_199_254_740_991i64), Ok("-9007199254740991".into()));
+    for large in [9_007_199_254_740_992i128, -9_007_199_254_740_992, i64::MIN.into(), u64::MAX.into(), i128::MAX] {
         assert_eq!(text(&large), Err(JcsError::IntegerTooLarge { offset: 0 }));
     }
     assert_eq!(text(&TwoNames), Err(JcsError::DuplicateName { offset: 0 }));
     assert_eq!(text(&Failing), Err(JcsError::Unserializable));
     assert_eq!(text(&Bytes), Err(JcsError::Unserializable));
-    assert_eq!(
-        text(&HashMap::from([(1, 2)])),
-        Err(JcsError::Unserializable)
-    );
+    assert_eq!(text(&HashMap::from([(1, 2)])), Err(JcsError::Unserializable));
 
     let nested = |depth| (0..depth).fold(json!(0), |inner, _| json!([inner]));
-    assert_eq!(
-        text(&nested(JSON_DEPTH_MAX)).map(|t| t.len()),
-        Ok(2 * JSON_DEPTH_MAX + 1)
-    );
-    assert_eq!(
-        text(&nested(JSON_DEPTH_MAX + 1)),
-        Err(JcsError::TooDeep { offset: 0 })
-    );
+    assert_eq!(text(&nested(JSON_DEPTH_MAX)).map(|t| t.len()), Ok(2 * JSON_DEPTH_MAX + 1));
+    assert_eq!(text(&nested(JSON_DEPTH_MAX + 1)), Err(JcsError::TooDeep { offset: 0 }));
     let long = "x".repeat(JSON_BYTES_MAX - 1);
-    assert_eq!(
-        text(&long),
-        Err(JcsError::TooLarge {
-            bytes: JSON_BYTES_MAX + 1
-        })
-    );
+    assert_eq!(text(&long), Err(JcsError::TooLarge { bytes: JSON_BYTES_MAX + 1 }));
 }
 
 #[test]
@@ -220,34 +179,14 @@ fn every_refusal_says_where() {
     ];
     for (bytes, error) in refused {
         assert_eq!(parse_strict(bytes), Err(error), "{}", bytes.escape_ascii());
-        assert_eq!(
-            parse_canonical(bytes),
-            Err(error),
-            "{}",
-            bytes.escape_ascii()
-        );
+        assert_eq!(parse_canonical(bytes), Err(error), "{}", bytes.escape_ascii());
     }
     let deep = "[".repeat(JSON_DEPTH_MAX + 1);
-    assert_eq!(
-        parse_strict(deep.as_bytes()),
-        Err(TooDeep {
-            offset: JSON_DEPTH_MAX
-        })
-    );
+    assert_eq!(parse_strict(deep.as_bytes()), Err(TooDeep { offset: JSON_DEPTH_MAX }));
     let endless = "{\"a\":".repeat(100_000);
-    assert_eq!(
-        parse_strict(endless.as_bytes()),
-        Err(TooDeep {
-            offset: 5 * JSON_DEPTH_MAX
-        })
-    );
+    assert_eq!(parse_strict(endless.as_bytes()), Err(TooDeep { offset: 5 * JSON_DEPTH_MAX }));
     let large = vec![b' '; JSON_BYTES_MAX + 1];
-    assert_eq!(
-        parse_strict(&large),
-        Err(TooLarge {
-            bytes: JSON_BYTES_MAX + 1
-        })
-    );
+    assert_eq!(parse_strict(&large), Err(TooLarge { bytes: JSON_BYTES_MAX + 1 }));
 }
 
 #[test]
@@ -263,12 +202,7 @@ fn any_other_text_of_the_same_value_is_not_canonical() {
     ];
     for (bytes, offset) in refused {
         assert!(parse_strict(bytes).is_ok());
-        assert_eq!(
-            parse_canonical(bytes),
-            Err(JcsError::NotCanonical { offset }),
-            "{}",
-            bytes.escape_ascii()
-        );
+        assert_eq!(parse_canonical(bytes), Err(JcsError::NotCanonical { offset }), "{}", bytes.escape_ascii());
     }
 }
 
@@ -282,8 +216,7 @@ fn any_value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(5, 40, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::btree_map(any::<String>(), inner, 0..6)
-                .prop_map(|map| map.into_iter().collect()),
+            prop::collection::btree_map(any::<String>(), inner, 0..6).prop_map(|map| map.into_iter().collect()),
         ]
     })
 }

@@ -8,9 +8,7 @@ use std::convert::Infallible;
 use cartulaire_formats::merkle::*;
 
 fn leaves(count: u64) -> Vec<LeafHash> {
-    (0..count)
-        .map(|i| leaf_hash(format!("entry {i}\n").as_bytes()))
-        .collect()
+    (0..count).map(|i| leaf_hash(format!("entry {i}\n").as_bytes())).collect()
 }
 
 fn split(count: usize) -> usize {
@@ -36,11 +34,7 @@ fn path(m: usize, leaves: &[LeafHash]) -> Vec<NodeHash> {
     }
     let k = split(leaves.len());
     let (left, right) = leaves.split_at(k);
-    let (mut below, sibling) = if m < k {
-        (path(m, left), mth(right))
-    } else {
-        (path(m - k, right), mth(left))
-    };
+    let (mut below, sibling) = if m < k { (path(m, left), mth(right)) } else { (path(m - k, right), mth(left)) };
     below.push(sibling);
     below
 }
@@ -52,11 +46,8 @@ fn subproof(m: usize, leaves: &[LeafHash], whole: bool) -> Vec<NodeHash> {
     }
     let k = split(leaves.len());
     let (left, right) = leaves.split_at(k);
-    let (mut below, sibling) = if m <= k {
-        (subproof(m, left, whole), mth(right))
-    } else {
-        (subproof(m - k, right, false), mth(left))
-    };
+    let (mut below, sibling) =
+        if m <= k { (subproof(m, left, whole), mth(right)) } else { (subproof(m - k, right, false), mth(left)) };
     below.push(sibling);
     below
 }
@@ -71,11 +62,7 @@ struct Recursive<'a> {
 
 impl<'a> Recursive<'a> {
     fn new(leaves: &'a [LeafHash], limit: u64) -> Self {
-        Self {
-            leaves,
-            limit,
-            known: HashMap::new(),
-        }
+        Self { leaves, limit, known: HashMap::new() }
     }
 }
 
@@ -84,11 +71,7 @@ impl Nodes for Recursive<'_> {
 
     fn node(&mut self, level: u32, index: u64) -> Result<NodeHash, Infallible> {
         let (start, end) = (index << level, (index + 1) << level);
-        assert!(
-            end <= self.limit,
-            "asked [{start}, {end}) of a log of {}",
-            self.limit
-        );
+        assert!(end <= self.limit, "asked [{start}, {end}) of a log of {}", self.limit);
         let hash = || mth(&self.leaves[start as usize..end as usize]);
         Ok(*self.known.entry((level, index)).or_insert_with(hash))
     }
@@ -101,11 +84,7 @@ fn roots_follow_the_recursive_definition() {
         let expected = RootHash(mth(&all[..size]).0);
         assert_eq!(root_of(&all[..size]), expected, "size {size}");
         let mut nodes = Recursive::new(&all, size as u64);
-        assert_eq!(
-            root(&mut nodes, TreeSize(size as u64)),
-            Ok(expected),
-            "size {size}"
-        );
+        assert_eq!(root(&mut nodes, TreeSize(size as u64)), Ok(expected), "size {size}");
     }
 }
 
@@ -123,11 +102,7 @@ fn every_inclusion_proof_to_size_300() {
             if size <= 80 || index % 37 == 0 {
                 assert_eq!(proof.path(), path(index, &all[..size]), "{index} of {size}");
             }
-            assert_eq!(
-                proof.verify(&all[index], &root),
-                Ok(()),
-                "{index} of {size}"
-            );
+            assert_eq!(proof.verify(&all[index], &root), Ok(()), "{index} of {size}");
         }
     }
 }
@@ -135,27 +110,16 @@ fn every_inclusion_proof_to_size_300() {
 #[test]
 fn every_consistency_proof_below_size_200() {
     let all = leaves(200);
-    let roots: Vec<RootHash> = (0..=200)
-        .map(|size| RootHash(mth(&all[..size]).0))
-        .collect();
+    let roots: Vec<RootHash> = (0..=200).map(|size| RootHash(mth(&all[..size]).0)).collect();
     let mut nodes = Recursive::new(&all, 0);
     for new in 0..200 {
         nodes.limit = new as u64;
         for old in 0..=new {
-            let proof =
-                consistency_proof(&mut nodes, TreeSize(old as u64), TreeSize(new as u64)).unwrap();
+            let proof = consistency_proof(&mut nodes, TreeSize(old as u64), TreeSize(new as u64)).unwrap();
             if old > 0 {
-                assert_eq!(
-                    proof.path(),
-                    subproof(old, &all[..new], true),
-                    "{old} to {new}"
-                );
+                assert_eq!(proof.path(), subproof(old, &all[..new], true), "{old} to {new}");
             }
-            assert_eq!(
-                proof.verify(&roots[old], &roots[new]),
-                Ok(()),
-                "{old} to {new}"
-            );
+            assert_eq!(proof.verify(&roots[old], &roots[new]), Ok(()), "{old} to {new}");
         }
     }
 }
@@ -173,17 +137,11 @@ fn any_changed_hash_breaks_the_proof() {
             let mut path = proof.path().to_vec();
             path[position].0[31] ^= 1;
             let changed = InclusionProof::new(at, of, path).unwrap();
-            let expected = InclusionError::RootMismatch {
-                expected: root,
-                found: changed.root(&leaf),
-            };
+            let expected = InclusionError::RootMismatch { expected: root, found: changed.root(&leaf) };
             assert_eq!(changed.verify(&leaf, &root), Err(expected));
         }
         let other = all[(index as usize + 1) % 70];
-        let expected = InclusionError::RootMismatch {
-            expected: root,
-            found: proof.root(&other),
-        };
+        let expected = InclusionError::RootMismatch { expected: root, found: proof.root(&other) };
         assert_eq!(proof.verify(&other, &root), Err(expected));
     }
 }
@@ -192,67 +150,21 @@ fn any_changed_hash_breaks_the_proof() {
 fn a_proof_of_the_wrong_shape_is_refused_before_any_hash() {
     let (hash, big) = (NodeHash([7; 32]), TreeSize(1 << 63));
     let of = |index, size, count| InclusionProof::new(LeafIndex(index), size, vec![hash; count]);
-    assert_eq!(
-        of(0, big, 63),
-        Err(InclusionError::SizeTooLarge { size: big })
-    );
-    let outside = InclusionError::IndexOutsideTree {
-        index: LeafIndex(3),
-        size: TreeSize(3),
-    };
+    assert_eq!(of(0, big, 63), Err(InclusionError::SizeTooLarge { size: big }));
+    let outside = InclusionError::IndexOutsideTree { index: LeafIndex(3), size: TreeSize(3) };
     assert_eq!(of(3, TreeSize(3), 2), Err(outside));
-    assert_eq!(
-        of(0, TreeSize(0), 0).map_err(|e| e.to_string()),
-        Err("entry 0 is not in a log of 0 entries".into())
-    );
-    assert_eq!(
-        of(2, TreeSize(3), 2),
-        Err(InclusionError::PathLength {
-            expected: 1,
-            found: 2
-        })
-    );
-    assert_eq!(
-        of(0, TreeSize(3), 1),
-        Err(InclusionError::PathLength {
-            expected: 2,
-            found: 1
-        })
-    );
+    assert_eq!(of(0, TreeSize(0), 0).map_err(|e| e.to_string()), Err("entry 0 is not in a log of 0 entries".into()));
+    assert_eq!(of(2, TreeSize(3), 2), Err(InclusionError::PathLength { expected: 1, found: 2 }));
+    assert_eq!(of(0, TreeSize(3), 1), Err(InclusionError::PathLength { expected: 2, found: 1 }));
     assert!(of(0, TreeSize((1 << 63) - 1), 63).is_ok());
 
-    let from =
-        |old, new, count| ConsistencyProof::new(TreeSize(old), TreeSize(new), vec![hash; count]);
-    assert_eq!(
-        from(1, 1 << 63, 63),
-        Err(ConsistencyError::SizeTooLarge { size: big })
-    );
-    let reversed = ConsistencyError::SizesReversed {
-        old: TreeSize(4),
-        new: TreeSize(3),
-    };
+    let from = |old, new, count| ConsistencyProof::new(TreeSize(old), TreeSize(new), vec![hash; count]);
+    assert_eq!(from(1, 1 << 63, 63), Err(ConsistencyError::SizeTooLarge { size: big }));
+    let reversed = ConsistencyError::SizesReversed { old: TreeSize(4), new: TreeSize(3) };
     assert_eq!(from(4, 3, 0), Err(reversed));
-    assert_eq!(
-        from(3, 3, 1),
-        Err(ConsistencyError::PathLength {
-            expected: 0,
-            found: 1
-        })
-    );
-    assert_eq!(
-        from(0, 3, 1),
-        Err(ConsistencyError::PathLength {
-            expected: 0,
-            found: 1
-        })
-    );
-    assert_eq!(
-        from(3, 4, 2),
-        Err(ConsistencyError::PathLength {
-            expected: 3,
-            found: 2
-        })
-    );
+    assert_eq!(from(3, 3, 1), Err(ConsistencyError::PathLength { expected: 0, found: 1 }));
+    assert_eq!(from(0, 3, 1), Err(ConsistencyError::PathLength { expected: 0, found: 1 }));
+    assert_eq!(from(3, 4, 2), Err(ConsistencyError::PathLength { expected: 3, found: 2 }));
     assert!(from((1 << 62) + 1, (1 << 63) - 1, 64).is_ok());
 }
 
@@ -263,37 +175,16 @@ fn a_rewritten_log_is_not_consistent() {
     let mut nodes = Recursive::new(&all, 10);
     let proof = consistency_proof(&mut nodes, TreeSize(6), TreeSize(10)).unwrap();
     let forged = RootHash([9; 32]);
-    assert_eq!(
-        proof.verify(&forged, &new),
-        Err(ConsistencyError::OldRootMismatch {
-            expected: forged,
-            found: old
-        })
-    );
-    assert_eq!(
-        proof.verify(&old, &forged),
-        Err(ConsistencyError::NewRootMismatch {
-            expected: forged,
-            found: new
-        })
-    );
+    assert_eq!(proof.verify(&forged, &new), Err(ConsistencyError::OldRootMismatch { expected: forged, found: old }));
+    assert_eq!(proof.verify(&old, &forged), Err(ConsistencyError::NewRootMismatch { expected: forged, found: new }));
 
     let same = ConsistencyProof::new(TreeSize(6), TreeSize(6), vec![]).unwrap();
-    assert_eq!(
-        same.verify(&forged, &old),
-        Err(ConsistencyError::OldRootMismatch {
-            expected: forged,
-            found: old
-        })
-    );
+    assert_eq!(same.verify(&forged, &old), Err(ConsistencyError::OldRootMismatch { expected: forged, found: old }));
     let from_empty = ConsistencyProof::new(TreeSize(0), TreeSize(6), vec![]).unwrap();
     assert_eq!(from_empty.verify(&empty_root(), &old), Ok(()));
     assert_eq!(
         from_empty.verify(&forged, &old),
-        Err(ConsistencyError::OldRootMismatch {
-            expected: forged,
-            found: empty_root()
-        })
+        Err(ConsistencyError::OldRootMismatch { expected: forged, found: empty_root() })
     );
 }
 
@@ -302,27 +193,12 @@ fn a_proof_outside_the_log_is_not_made() {
     let all = leaves(3);
     let mut nodes = Recursive::new(&all, 3);
     let (index, size, big) = (LeafIndex(3), TreeSize(3), TreeSize(1 << 63));
-    assert_eq!(
-        inclusion_proof(&mut nodes, index, size),
-        Err(ProveError::IndexOutsideTree { index, size })
-    );
-    assert_eq!(
-        inclusion_proof(&mut nodes, index, big),
-        Err(ProveError::SizeTooLarge { size: big })
-    );
+    assert_eq!(inclusion_proof(&mut nodes, index, size), Err(ProveError::IndexOutsideTree { index, size }));
+    assert_eq!(inclusion_proof(&mut nodes, index, big), Err(ProveError::SizeTooLarge { size: big }));
     let (old, new) = (TreeSize(3), TreeSize(2));
-    assert_eq!(
-        consistency_proof(&mut nodes, old, new),
-        Err(ProveError::SizesReversed { old, new })
-    );
-    assert_eq!(
-        consistency_proof(&mut nodes, old, big),
-        Err(ProveError::SizeTooLarge { size: big })
-    );
-    assert_eq!(
-        root(&mut nodes, big),
-        Err(ProveError::SizeTooLarge { size: big })
-    );
+    assert_eq!(consistency_proof(&mut nodes, old, new), Err(ProveError::SizesReversed { old, new }));
+    assert_eq!(consistency_proof(&mut nodes, old, big), Err(ProveError::SizeTooLarge { size: big }));
+    assert_eq!(root(&mut nodes, big), Err(ProveError::SizeTooLarge { size: big }));
 }
 
 #[test]
@@ -334,19 +210,12 @@ fn a_failing_source_is_reported() {
             Err((level, index))
         }
     }
-    assert_eq!(
-        root(&mut Broken, TreeSize(5)),
-        Err(ProveError::Nodes((0, 4)))
-    );
+    assert_eq!(root(&mut Broken, TreeSize(5)), Err(ProveError::Nodes((0, 4))));
 }
 
 #[test]
 fn the_worked_example_of_three_entries() {
-    let all = [
-        leaf_hash(b"alpha\n"),
-        leaf_hash(b"bravo\n"),
-        leaf_hash(b"charlie\n"),
-    ];
+    let all = [leaf_hash(b"alpha\n"), leaf_hash(b"bravo\n"), leaf_hash(b"charlie\n")];
     let mut nodes = Recursive::new(&all, 3);
     let proof = inclusion_proof(&mut nodes, LeafIndex(0), TreeSize(3)).unwrap();
     let expected: Vec<NodeHash> = [
@@ -357,10 +226,7 @@ fn the_worked_example_of_three_entries() {
     .into();
     assert_eq!(proof.path(), expected);
     let root = root_of(&all);
-    assert_eq!(
-        root.to_string(),
-        "c3daef934e1ca779812846af4ab75926194a941d6af81ed808306a4900f6aac2"
-    );
+    assert_eq!(root.to_string(), "c3daef934e1ca779812846af4ab75926194a941d6af81ed808306a4900f6aac2");
     assert_eq!(proof.verify(&all[0], &root), Ok(()));
 }
 
@@ -393,30 +259,16 @@ mod against_tlog_tiles {
             all.push(leaf_hash(entry.as_bytes()));
             let size = n + 1;
             let root = root_of(&all);
-            assert_eq!(
-                tlog::tree_hash(size, &stored).unwrap().0,
-                root.0,
-                "size {size}"
-            );
+            assert_eq!(tlog::tree_hash(size, &stored).unwrap().0, root.0, "size {size}");
 
             let mut nodes = Recursive::new(&all, size);
             for index in [0, n / 3, n / 2, n] {
                 let ours = inclusion_proof(&mut nodes, LeafIndex(index), TreeSize(size)).unwrap();
                 let path = theirs(ours.path());
                 assert_eq!(tlog::prove_record(size, index, &stored).unwrap(), path);
-                tlog::check_record(
-                    &path,
-                    size,
-                    Hash(root.0),
-                    index,
-                    Hash(all[index as usize].0),
-                )
-                .unwrap();
+                tlog::check_record(&path, size, Hash(root.0), index, Hash(all[index as usize].0)).unwrap();
             }
-            for old in [1, size / 3, size / 2, size]
-                .into_iter()
-                .filter(|&old| old > 0)
-            {
+            for old in [1, size / 3, size / 2, size].into_iter().filter(|&old| old > 0) {
                 let ours = consistency_proof(&mut nodes, TreeSize(old), TreeSize(size)).unwrap();
                 let path = theirs(ours.path());
                 assert_eq!(tlog::prove_tree(size, old, &stored).unwrap(), path);

@@ -26,20 +26,14 @@ impl Log {
         for index in self.leaves.len() as u64..size {
             self.leaves.push(leaf(index));
             for tile in self.edge.append(leaf(index)) {
-                assert_eq!(
-                    self.full.insert((tile.level, tile.number), tile.to_bytes()),
-                    None
-                );
+                assert_eq!(self.full.insert((tile.level, tile.number), tile.to_bytes()), None);
             }
         }
     }
 
     fn nodes(&self) -> TileNodes<'_, impl FnMut(u8, u64) -> Result<Vec<u8>, Missing>> {
         TileNodes::new(&self.edge, |level, number| {
-            self.full
-                .get(&(level, number))
-                .cloned()
-                .ok_or(Missing(level, number))
+            self.full.get(&(level, number)).cloned().ok_or(Missing(level, number))
         })
     }
 
@@ -52,11 +46,7 @@ impl Log {
         assert_eq!(root(&mut self.nodes(), of), Ok(root_now), "size {size}");
         for level in 0..=8u8 {
             let hashes = size.checked_shr(8 * u32::from(level)).unwrap_or(0);
-            assert_eq!(
-                self.edge.partial(level).len() as u64,
-                hashes % 256,
-                "level {level} of {size}"
-            );
+            assert_eq!(self.edge.partial(level).len() as u64, hashes % 256, "level {level} of {size}");
             let full = self.full.keys().filter(|(l, _)| *l == level).count();
             assert_eq!(full as u64, hashes / 256, "level {level} of {size}");
         }
@@ -81,9 +71,7 @@ fn every_size_to_600() {
 #[test]
 fn sampled_sizes_to_70_000() {
     let mut log = Log::default();
-    for size in [
-        255, 256, 257, 4095, 5000, 65_279, 65_280, 65_535, 65_536, 65_537, 65_792, 69_999, 70_000,
-    ] {
+    for size in [255, 256, 257, 4095, 5000, 65_279, 65_280, 65_535, 65_536, 65_537, 65_792, 69_999, 70_000] {
         log.grow(size);
         log.check();
     }
@@ -94,30 +82,17 @@ fn sampled_sizes_to_70_000() {
 
     let (root_now, size) = (log.edge.root(), TreeSize(70_000));
     let mut nodes = log.nodes();
-    for index in (0..70_000)
-        .step_by(997)
-        .chain([65_535, 65_536, 69_887, 69_888, 69_999])
-    {
+    for index in (0..70_000).step_by(997).chain([65_535, 65_536, 69_887, 69_888, 69_999]) {
         let proof = inclusion_proof(&mut nodes, LeafIndex(index), size).unwrap();
-        assert_eq!(
-            proof.verify(&log.leaves[index as usize], &root_now),
-            Ok(()),
-            "{index}"
-        );
+        assert_eq!(proof.verify(&log.leaves[index as usize], &root_now), Ok(()), "{index}");
     }
-    for old in [
-        1, 2, 255, 256, 257, 65_535, 65_536, 65_537, 69_888, 69_999, 70_000,
-    ] {
+    for old in [1, 2, 255, 256, 257, 65_535, 65_536, 65_537, 69_888, 69_999, 70_000] {
         let old_root = root_of(&log.leaves[..old as usize]);
         let proof = consistency_proof(&mut nodes, TreeSize(old), size).unwrap();
         assert_eq!(proof.verify(&old_root, &root_now), Ok(()), "{old}");
         // A log that has grown still proves about its past.
         let past = inclusion_proof(&mut nodes, LeafIndex(old - 1), TreeSize(old)).unwrap();
-        assert_eq!(
-            past.verify(&log.leaves[old as usize - 1], &old_root),
-            Ok(()),
-            "{old}"
-        );
+        assert_eq!(past.verify(&log.leaves[old as usize - 1], &old_root), Ok(()), "{old}");
     }
 }
 
@@ -129,11 +104,7 @@ fn every_inclusion_proof_to_size_300_from_tiles() {
         let (root_now, mut nodes) = (log.edge.root(), log.nodes());
         for index in 0..size {
             let proof = inclusion_proof(&mut nodes, LeafIndex(index), TreeSize(size)).unwrap();
-            assert_eq!(
-                proof.verify(&log.leaves[index as usize], &root_now),
-                Ok(()),
-                "{index} of {size}"
-            );
+            assert_eq!(proof.verify(&log.leaves[index as usize], &root_now), Ok(()), "{index} of {size}");
         }
     }
 }
@@ -173,15 +144,9 @@ fn names_follow_the_standard() {
         (TilePath::hashes(0, 0), "tile/0/000"),
         (TilePath::hashes(63, 1_234_067), "tile/63/x001/x234/067"),
         (TilePath::entries(1000), "tile/entries/x001/000"),
-        (
-            partial(TilePath::entries(999), 255),
-            "tile/entries/999.p/255",
-        ),
+        (partial(TilePath::entries(999), 255), "tile/entries/999.p/255"),
         (partial(TilePath::hashes(2, 273), 1), "tile/2/273.p/1"),
-        (
-            TilePath::hashes(1, u64::MAX),
-            "tile/1/x018/x446/x744/x073/x709/x551/615",
-        ),
+        (TilePath::hashes(1, u64::MAX), "tile/1/x018/x446/x744/x073/x709/x551/615"),
     ];
     for (path, name) in names {
         assert_eq!(path.to_string(), name);
@@ -189,10 +154,7 @@ fn names_follow_the_standard() {
     }
     assert_eq!(partial(TilePath::hashes(2, 273), 17).width(), 17);
     assert_eq!(TilePath::entries(4).width(), 256);
-    assert_eq!(
-        (TilePath::entries(4).kind(), TilePath::entries(4).number()),
-        (TileKind::Entries, 4)
-    );
+    assert_eq!((TilePath::entries(4).kind(), TilePath::entries(4).number()), (TileKind::Entries, 4));
 }
 
 #[test]
@@ -212,10 +174,7 @@ fn other_names_are_refused() {
         ("tile/0/x001/", TilePathError::Number { element: 1 }),
         ("tile/0/x001/../003", TilePathError::Number { element: 1 }),
         ("tile/0/x000/001", TilePathError::NumberPadded),
-        (
-            "tile/1/x018/x446/x744/x073/x709/x551/616",
-            TilePathError::NumberTooLarge,
-        ),
+        ("tile/1/x018/x446/x744/x073/x709/x551/616", TilePathError::NumberTooLarge),
         ("tile/0/000.p/0", TilePathError::Width),
         ("tile/0/000.p/256", TilePathError::Width),
         ("tile/0/000.p/07", TilePathError::Width),
@@ -231,34 +190,16 @@ fn other_names_are_refused() {
 fn bundles_are_strict() {
     let long = vec![0; 65_536];
     assert_eq!(encode_bundle::<&[u8]>(&[]), Err(BundleError::Empty));
-    assert_eq!(
-        encode_bundle(&vec![b""; 257]),
-        Err(BundleError::TooManyEntries)
-    );
-    assert_eq!(
-        encode_bundle(&[&long[..5], &long[..]]),
-        Err(BundleError::EntryTooLong {
-            entry: 1,
-            bytes: 65_536
-        })
-    );
+    assert_eq!(encode_bundle(&vec![b""; 257]), Err(BundleError::TooManyEntries));
+    assert_eq!(encode_bundle(&[&long[..5], &long[..]]), Err(BundleError::EntryTooLong { entry: 1, bytes: 65_536 }));
     let bundle = encode_bundle(&[&b"one"[..], b"", b"three"]).unwrap();
     assert_eq!(bundle, b"\x00\x03one\x00\x00\x00\x05three");
     assert_eq!(decode_bundle(&bundle), Ok(vec![&b"one"[..], b"", b"three"]));
     assert_eq!(decode_bundle(b""), Err(BundleError::Empty));
     assert_eq!(decode_bundle(&[0; 514]), Err(BundleError::TooManyEntries));
-    assert_eq!(
-        decode_bundle(&bundle[..6]),
-        Err(BundleError::Truncated { offset: 5 })
-    );
-    assert_eq!(
-        decode_bundle(&bundle[..11]),
-        Err(BundleError::Truncated { offset: 7 })
-    );
-    assert_eq!(
-        encode_bundle(&[&long[1..]]).map(|bundle| bundle.len()),
-        Ok(65_537)
-    );
+    assert_eq!(decode_bundle(&bundle[..6]), Err(BundleError::Truncated { offset: 5 }));
+    assert_eq!(decode_bundle(&bundle[..11]), Err(BundleError::Truncated { offset: 7 }));
+    assert_eq!(encode_bundle(&[&long[1..]]).map(|bundle| bundle.len()), Ok(65_537));
 }
 
 #[test]
@@ -268,63 +209,22 @@ fn a_damaged_edge_is_refused() {
     let bytes = log.edge.encode();
     let head = b"cartulaire-edge/v1\n".len() + 8;
     assert_eq!(bytes.len(), head + 45 * 32);
-    assert_eq!(
-        TreeEdge::decode(b"cartulaire-edge/v2\n"),
-        Err(EdgeError::Version)
-    );
-    assert_eq!(
-        TreeEdge::decode(&bytes[..head - 1]),
-        Err(EdgeError::Length {
-            expected: head,
-            found: head - 1
-        })
-    );
-    let (expected, short, long) = (
-        bytes.len(),
-        &bytes[..bytes.len() - 32],
-        [&bytes[..], &[0]].concat(),
-    );
-    assert_eq!(
-        TreeEdge::decode(short),
-        Err(EdgeError::Length {
-            expected,
-            found: expected - 32
-        })
-    );
-    assert_eq!(
-        TreeEdge::decode(&long),
-        Err(EdgeError::Length {
-            expected,
-            found: expected + 1
-        })
-    );
+    assert_eq!(TreeEdge::decode(b"cartulaire-edge/v2\n"), Err(EdgeError::Version));
+    assert_eq!(TreeEdge::decode(&bytes[..head - 1]), Err(EdgeError::Length { expected: head, found: head - 1 }));
+    let (expected, short, long) = (bytes.len(), &bytes[..bytes.len() - 32], [&bytes[..], &[0]].concat());
+    assert_eq!(TreeEdge::decode(short), Err(EdgeError::Length { expected, found: expected - 32 }));
+    assert_eq!(TreeEdge::decode(&long), Err(EdgeError::Length { expected, found: expected + 1 }));
     let mut resized = bytes.clone();
     resized[head - 1] ^= 1;
-    assert_eq!(
-        TreeEdge::decode(&resized),
-        Err(EdgeError::Length {
-            expected: expected + 32,
-            found: expected
-        })
-    );
+    assert_eq!(TreeEdge::decode(&resized), Err(EdgeError::Length { expected: expected + 32, found: expected }));
     let mut huge = bytes;
     huge[head - 8] = 0x80;
     let size = TreeSize((1 << 63) + 300);
-    assert_eq!(
-        TreeEdge::decode(&huge),
-        Err(EdgeError::SizeTooLarge { size })
-    );
+    assert_eq!(TreeEdge::decode(&huge), Err(EdgeError::SizeTooLarge { size }));
     let read = |_| Ok::<_, EdgeError>(vec![NodeHash([0; 32]); 44]);
-    let width = EdgeError::Width {
-        level: 1,
-        expected: 1,
-        found: 44,
-    };
+    let width = EdgeError::Width { level: 1, expected: 1, found: 44 };
     assert_eq!(TreeEdge::from_partials(TreeSize(300), read), Err(width));
-    assert_eq!(
-        TreeEdge::from_partials(size, read),
-        Err(EdgeError::SizeTooLarge { size })
-    );
+    assert_eq!(TreeEdge::from_partials(size, read), Err(EdgeError::SizeTooLarge { size }));
 }
 
 #[test]
@@ -334,16 +234,11 @@ fn an_edge_is_rebuilt_from_its_partial_tiles() {
     let mut asked = Vec::new();
     let rebuilt = TreeEdge::from_partials(TreeSize(70_000), |path| {
         asked.push(path.to_string());
-        let TileKind::Hashes { level } = path.kind() else {
-            panic!("an edge has no entries")
-        };
+        let TileKind::Hashes { level } = path.kind() else { panic!("an edge has no entries") };
         Ok::<_, EdgeError>(log.edge.partial(level).to_vec())
     });
     assert_eq!(rebuilt, Ok(log.edge.clone()));
-    assert_eq!(
-        asked,
-        ["tile/0/273.p/112", "tile/1/001.p/17", "tile/2/000.p/1"]
-    );
+    assert_eq!(asked, ["tile/0/273.p/112", "tile/1/001.p/17", "tile/2/000.p/1"]);
 }
 
 #[test]
@@ -360,16 +255,9 @@ fn nodes_that_cannot_be_had_are_named() {
     assert_eq!(log.edge.node(0, 511), None);
     assert_eq!(log.edge.node(0, 512), Some(leaf(512).into()));
     log.full.remove(&(0, 1));
-    assert_eq!(
-        log.nodes().node(0, 256),
-        Err(TileNodesError::Read(Missing(0, 1)))
-    );
+    assert_eq!(log.nodes().node(0, 256), Err(TileNodesError::Read(Missing(0, 1))));
     log.full.insert((0, 0), vec![0; 8191]);
-    let length = TileNodesError::TileLength {
-        level: 0,
-        number: 0,
-        found: 8191,
-    };
+    let length = TileNodesError::TileLength { level: 0, number: 0, found: 8191 };
     assert_eq!(log.nodes().node(3, 0), Err(length));
 }
 

@@ -201,7 +201,8 @@ fn missing(store: &Arc<dyn Store>) {
 }
 
 fn children_sorted(store: &Arc<dyn Store>) {
-    let placed: [(&str, &[u8]); 5] = [("c/b", b"22"), ("c/a/1", b"1"), ("c/d/x/y", b"1"), ("c/c", b"333"), ("top", b"")];
+    let placed: [(&str, &[u8]); 5] =
+        [("c/b", b"22"), ("c/a/1", b"1"), ("c/d/x/y", b"1"), ("c/c", b"333"), ("top", b"")];
     for (text, bytes) in placed {
         put(store, text, bytes);
     }

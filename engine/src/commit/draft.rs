@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cartulaire_formats::aip::{AipDescriptor, ArchiveId};
-use cartulaire_formats::commit::{self, Commit, DirectObject, JOURNAL, OPENINGS, ObjectMember, Opening, TRAILER, Trailer};
+use cartulaire_formats::commit::{
+    self, Commit, DirectObject, JOURNAL, OPENINGS, ObjectMember, Opening, TRAILER, Trailer,
+};
 use cartulaire_formats::container;
 use cartulaire_formats::hash::{Blind, Commitment, Sha256Digest};
 use cartulaire_formats::journal::{self, EventType, JournalEntry, Outcome, TenantId};
@@ -264,13 +266,8 @@ impl<'a> Draft<'a> {
         self.tar.member(JOURNAL, Bytes::from(journal));
         self.tar.member(TRAILER, Bytes::from(trailer_bytes));
         self.tar.push(Bytes::from_static(&container::END));
-        let commit = Commit {
-            trailer,
-            trailer_digest,
-            entries: self.entries,
-            openings: self.openings,
-            objects: self.objects,
-        };
+        let commit =
+            Commit { trailer, trailer_digest, entries: self.entries, openings: self.openings, objects: self.objects };
         let record = CommitRecord {
             commit,
             descriptors: self.descriptors,

@@ -54,10 +54,7 @@ impl<'a> MemberName<'a> {
         if name.starts_with('/') {
             return Err(NameError::Absolute);
         }
-        if name
-            .split('/')
-            .any(|element| matches!(element, "" | "." | ".."))
-        {
+        if name.split('/').any(|element| matches!(element, "" | "." | "..")) {
             return Err(NameError::Element);
         }
         Ok(Self(name))
@@ -146,12 +143,7 @@ pub fn streamed_head(name: &str, size: u64, mtime: u64) -> Result<[u8; STREAMED_
     let (records, own) = rest.split_at_mut(BLOCK);
     extended.copy_from_slice(&block(EXTENDED_NAME, record.len() as u64, mtime, EXTENDED)?);
     records[..record.len()].copy_from_slice(record.as_bytes());
-    own.copy_from_slice(&block(
-        MemberName::new(name)?.as_str(),
-        plain_size,
-        mtime,
-        REGULAR,
-    )?);
+    own.copy_from_slice(&block(MemberName::new(name)?.as_str(), plain_size, mtime, REGULAR)?);
     Ok(head)
 }
 
@@ -159,11 +151,7 @@ pub fn streamed_head(name: &str, size: u64, mtime: u64) -> Result<[u8; STREAMED_
 fn size_record(size: u64) -> String {
     let tail = format!(" size={size}\n");
     // The tail has 8 to 26 bytes, so the length has one digit (8) or two.
-    let length = if tail.len() + 1 < 10 {
-        tail.len() + 1
-    } else {
-        tail.len() + 2
-    };
+    let length = if tail.len() + 1 < 10 { tail.len() + 1 } else { tail.len() + 2 };
     format!("{length}{tail}")
 }
 
@@ -173,8 +161,7 @@ fn block(name: &str, size: u64, mtime: u64, flag: u8) -> Result<[u8; BLOCK], Hea
         return Err(HeadError::Mtime { mtime });
     }
     let mut block = [0; BLOCK];
-    let mut put =
-        |at: usize, text: &str| block[at..at + text.len()].copy_from_slice(text.as_bytes());
+    let mut put = |at: usize, text: &str| block[at..at + text.len()].copy_from_slice(text.as_bytes());
     put(0, name);
     put(100, "0000444");
     put(108, "0000000");

@@ -114,27 +114,15 @@ pub fn members(container: &[u8]) -> impl Iterator<Item = Result<Member<'_>, Cont
         Ok::<_, Infallible>(container[start..start + length].to_vec())
     };
     Scanner::new(container.len() as u64, read).map(|head| {
-        let MemberHead {
-            head_offset,
-            data_offset,
-            size,
-            ..
-        } = head.map_err(|error| match error {
+        let MemberHead { head_offset, data_offset, size, .. } = head.map_err(|error| match error {
             ReadError::Container(error) => error,
             ReadError::Read(never) => match never {},
         })?;
         let data = &container[data_offset as usize..(data_offset + size) as usize];
         // The name stands in the last block of the head; the scanner has judged it.
         let header = &container[data_offset as usize - BLOCK..data_offset as usize];
-        let name = text_field(header, 0..100).ok_or(ContainerError {
-            offset: head_offset,
-            fault: Fault::Form,
-        })?;
-        Ok(Member {
-            name,
-            offset: data_offset,
-            data,
-        })
+        let name = text_field(header, 0..100).ok_or(ContainerError { offset: head_offset, fault: Fault::Form })?;
+        Ok(Member { name, offset: data_offset, data })
     })
 }
 
@@ -160,30 +148,17 @@ where
     /// - `read`: returns exactly as many bytes (second) as asked from an offset (first), always inside `length`; a
     ///   shorter answer counts as a truncated container.
     pub fn new(length: u64, read: F) -> Self {
-        Self {
-            length,
-            read,
-            position: 0,
-            names: HashSet::new(),
-            done: false,
-        }
+        Self { length, read, position: 0, names: HashSet::new(), done: false }
     }
 
     fn bytes(&mut self, offset: u64, length: usize) -> Result<Vec<u8>, ReadError<E>> {
-        let truncated = ContainerError {
-            offset: self.length,
-            fault: Fault::Truncated,
-        };
+        let truncated = ContainerError { offset: self.length, fault: Fault::Truncated };
         let end = offset.checked_add(length as u64).ok_or(truncated)?;
         if end > self.length {
             return Err(truncated.into());
         }
         let bytes = (self.read)(offset, length).map_err(ReadError::Read)?;
-        if bytes.len() == length {
-            Ok(bytes)
-        } else {
-            Err(truncated.into())
-        }
+        if bytes.len() == length { Ok(bytes) } else { Err(truncated.into()) }
     }
 
     fn step(&mut self) -> Result<Option<MemberHead>, ReadError<E>> {
@@ -191,15 +166,9 @@ where
         let pad = padding(self.position);
         let offset = self.position + pad as u64;
         let bytes = self.bytes(self.position, pad + BLOCK)?;
-        let (zeros, block) = bytes
-            .split_last_chunk::<BLOCK>()
-            .expect("a block was asked for");
+        let (zeros, block) = bytes.split_last_chunk::<BLOCK>().expect("a block was asked for");
         if zeros.iter().any(|&b| b != 0) {
-            return Err(ContainerError {
-                offset: self.position,
-                fault: Fault::Padding,
-            }
-            .into());
+            return Err(ContainerError { offset: self.position, fault: Fault::Padding }.into());
         }
         if *block == [0; BLOCK] {
             return self.end(offset).map(|()| None);
@@ -221,10 +190,7 @@ where
         if !self.names.insert(member.name.clone()) {
             return Err(at(member.head_offset, Fault::DuplicateName));
         }
-        let end = member
-            .data_offset
-            .checked_add(member.size)
-            .filter(|&end| end <= self.length);
+        let end = member.data_offset.checked_add(member.size).filter(|&end| end <= self.length);
         self.position = end.ok_or(at(self.length, Fault::Truncated))?;
         Ok(())
     }
@@ -232,19 +198,11 @@ where
     fn end(&mut self, offset: u64) -> Result<(), ReadError<E>> {
         let second = self.bytes(offset + BLOCK as u64, BLOCK)?;
         if second.iter().any(|&b| b != 0) {
-            return Err(ContainerError {
-                offset,
-                fault: Fault::End,
-            }
-            .into());
+            return Err(ContainerError { offset, fault: Fault::End }.into());
         }
         let end = offset + 2 * BLOCK as u64;
         if end != self.length {
-            return Err(ContainerError {
-                offset: end,
-                fault: Fault::TrailingGarbage,
-            }
-            .into());
+            return Err(ContainerError { offset: end, fault: Fault::TrailingGarbage }.into());
         }
         Ok(())
     }
@@ -282,9 +240,7 @@ fn sound_flag(block: &[u8; BLOCK]) -> Result<u8, Fault> {
 ///
 /// What the fields say is written anew and compared: only our own form passes.
 fn parse_head(head: &[u8], head_offset: u64) -> Result<MemberHead, Fault> {
-    let (before, header) = head
-        .split_last_chunk::<BLOCK>()
-        .expect("a head has whole blocks");
+    let (before, header) = head.split_last_chunk::<BLOCK>().expect("a head has whole blocks");
     if !before.is_empty() {
         match sound_flag(header)? {
             REGULAR => {}
@@ -295,11 +251,7 @@ fn parse_head(head: &[u8], head_offset: u64) -> Result<MemberHead, Fault> {
     MemberName::new(name).map_err(Fault::Name)?;
     let mtime = octal(&header[136..148]).ok_or(Fault::Number)?;
     let plain_size = octal(&header[124..136]).ok_or(Fault::Number)?;
-    let size = if before.is_empty() {
-        plain_size
-    } else {
-        recorded_size(&before[BLOCK..])?
-    };
+    let size = if before.is_empty() { plain_size } else { recorded_size(&before[BLOCK..])? };
     if size > MEMBER_SIZE_MAX {
         return Err(Fault::Size { size });
     }
@@ -310,13 +262,7 @@ fn parse_head(head: &[u8], head_offset: u64) -> Result<MemberHead, Fault> {
     };
     if ours.is_ok_and(|ours| ours == head) {
         let data_offset = head_offset + head.len() as u64;
-        return Ok(MemberHead {
-            name: name.to_owned(),
-            head_offset,
-            data_offset,
-            size,
-            mtime,
-        });
+        return Ok(MemberHead { name: name.to_owned(), head_offset, data_offset, size, mtime });
     }
     Err(Fault::Form)
 }

@@ -204,8 +204,7 @@ mod tests {
     #[test]
     fn wrong_text_and_octets_are_refused() {
         for text in ["", "1", "3.1", "1.40"] {
-            let expected =
-                if text.is_empty() { ObjectIdentifierError::Arc } else { ObjectIdentifierError::Root };
+            let expected = if text.is_empty() { ObjectIdentifierError::Arc } else { ObjectIdentifierError::Root };
             assert_eq!(text.parse::<ObjectIdentifier>(), Err(expected), "{text:?}");
         }
         for text in ["1.2.03", "1.2.x", "1.2.4294967296", "1..2"] {

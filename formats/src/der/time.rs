@@ -54,8 +54,7 @@ fn instant(year: u32, rest: &[u8], fraction_allowed: bool) -> Option<Timestamp> 
         _ => return None,
     };
     let year = i16::try_from(year).ok()?;
-    let civil =
-        DateTime::new(year, field(0)?, field(2)?, field(4)?, field(6)?, field(8)?, nanoseconds).ok()?;
+    let civil = DateTime::new(year, field(0)?, field(2)?, field(4)?, field(6)?, field(8)?, nanoseconds).ok()?;
     Offset::UTC.to_timestamp(civil).ok()
 }
 
@@ -122,8 +121,16 @@ mod tests {
             assert_eq!(generalized_time(at), tlv(Tag::GENERALIZED_TIME, text.as_bytes()));
         }
         for text in [
-            "", "2026", "20261124012506", "20261124012506.Z", "20261124012506.50Z", "20261124012506+0100",
-            "20261324012506Z", "20260230012506Z", "20261124012560Z", "2026112401250xZ",
+            "",
+            "2026",
+            "20261124012506",
+            "20261124012506.Z",
+            "20261124012506.50Z",
+            "20261124012506+0100",
+            "20261324012506Z",
+            "20260230012506Z",
+            "20261124012560Z",
+            "2026112401250xZ",
             "20261124012506.0000000001Z",
         ] {
             assert_eq!(generalized(text), Err(DerError::Time { offset: 0 }), "{text:?}");

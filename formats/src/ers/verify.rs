@@ -337,8 +337,8 @@ fn read_token(at: AtsPosition, stored: &[u8]) -> Result<TimeStampToken, Evidence
         Err(error) => error,
     };
     // Old records hold BER inside; it is read normalised, while renewals hash what is stored.
-    let normalised = normalise_token(stored)
-        .map_err(|normalise| EvidenceError::Token { at, error, normalise: Some(normalise) })?;
+    let normalised =
+        normalise_token(stored).map_err(|normalise| EvidenceError::Token { at, error, normalise: Some(normalise) })?;
     TimeStampToken::parse(&normalised).map_err(|error| EvidenceError::Token { at, error, normalise: None })
 }
 

@@ -9,11 +9,7 @@ pub(super) fn parse(text: &str) -> Result<Value, JcsError> {
     let mut reader = Reader { text, at: 0 };
     let value = reader.value(0)?;
     reader.skip_space();
-    if reader.at == text.len() {
-        Ok(value)
-    } else {
-        Err(JcsError::Trailing { offset: reader.at })
-    }
+    if reader.at == text.len() { Ok(value) } else { Err(JcsError::Trailing { offset: reader.at }) }
 }
 
 struct Reader<'a> {
@@ -36,11 +32,7 @@ impl Reader<'_> {
     /// What is wrong with the next byte.
     fn wrong(&self) -> JcsError {
         let offset = self.at;
-        if offset == self.text.len() {
-            JcsError::Truncated { offset }
-        } else {
-            JcsError::Syntax { offset }
-        }
+        if offset == self.text.len() { JcsError::Truncated { offset } } else { JcsError::Syntax { offset } }
     }
 
     fn eat(&mut self, byte: u8) -> bool {
@@ -50,19 +42,13 @@ impl Reader<'_> {
     }
 
     fn expect(&mut self, byte: u8) -> Result<(), JcsError> {
-        if self.eat(byte) {
-            Ok(())
-        } else {
-            Err(self.wrong())
-        }
+        if self.eat(byte) { Ok(()) } else { Err(self.wrong()) }
     }
 
     fn value(&mut self, depth: usize) -> Result<Value, JcsError> {
         self.skip_space();
         match self.peek() {
-            Some(b'{' | b'[') if depth == JSON_DEPTH_MAX => {
-                Err(JcsError::TooDeep { offset: self.at })
-            }
+            Some(b'{' | b'[') if depth == JSON_DEPTH_MAX => Err(JcsError::TooDeep { offset: self.at }),
             Some(b'{') => self.object(depth + 1).map(Value::Object),
             Some(b'[') => self.array(depth + 1).map(Value::Array),
             Some(b'"') => self.string().map(Value::String),
@@ -139,10 +125,7 @@ impl Reader<'_> {
         if matches!(self.peek(), Some(b'.' | b'e' | b'E')) || (negative && number == "0") {
             return Err(JcsError::NotInteger { offset });
         }
-        let magnitude = number
-            .parse()
-            .ok()
-            .filter(|&magnitude| integer_fits(magnitude));
+        let magnitude = number.parse().ok().filter(|&magnitude| integer_fits(magnitude));
         let magnitude = magnitude.ok_or(JcsError::IntegerTooLarge { offset })? as i64;
         Ok(Value::from(if negative { -magnitude } else { magnitude }))
     }
@@ -152,9 +135,7 @@ impl Reader<'_> {
         let mut string = String::new();
         loop {
             let rest = &self.text[self.at..];
-            let plain = rest
-                .find(|c| c == '"' || c == '\\' || c < ' ')
-                .unwrap_or(rest.len());
+            let plain = rest.find(|c| c == '"' || c == '\\' || c < ' ').unwrap_or(rest.len());
             string.push_str(&rest[..plain]);
             self.at += plain;
             match self.peek() {
@@ -197,9 +178,7 @@ impl Reader<'_> {
                 }
                 self.at += 1;
                 match self.hex4()? {
-                    second @ 0xdc00..=0xdfff => {
-                        0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)
-                    }
+                    second @ 0xdc00..=0xdfff => 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00),
                     _ => return Err(lone),
                 }
             }
@@ -212,10 +191,7 @@ impl Reader<'_> {
         self.expect(b'u')?;
         let mut code = 0;
         for _ in 0..4 {
-            let digit = self
-                .peek()
-                .and_then(|byte| char::from(byte).to_digit(16))
-                .ok_or_else(|| self.wrong())?;
+            let digit = self.peek().and_then(|byte| char::from(byte).to_digit(16)).ok_or_else(|| self.wrong())?;
             code = code << 4 | digit;
             self.at += 1;
         }

@@ -118,36 +118,17 @@ impl Tree {
         if self.depth == JSON_DEPTH_MAX {
             return Err(Refused(JcsError::TooDeep { offset: 0 }));
         }
-        Ok(Self {
-            depth: self.depth + 1,
-        })
+        Ok(Self { depth: self.depth + 1 })
     }
 
     fn items(self, variant: Option<&'static str>) -> Result<Items, Refused> {
-        let tree = if variant.is_some() {
-            self.deeper()?.deeper()?
-        } else {
-            self.deeper()?
-        };
-        Ok(Items {
-            tree,
-            items: Vec::new(),
-            variant,
-        })
+        let tree = if variant.is_some() { self.deeper()?.deeper()? } else { self.deeper()? };
+        Ok(Items { tree, items: Vec::new(), variant })
     }
 
     fn members(self, variant: Option<&'static str>) -> Result<Members, Refused> {
-        let tree = if variant.is_some() {
-            self.deeper()?.deeper()?
-        } else {
-            self.deeper()?
-        };
-        Ok(Members {
-            tree,
-            members: Map::new(),
-            name: None,
-            variant,
-        })
+        let tree = if variant.is_some() { self.deeper()?.deeper()? } else { self.deeper()? };
+        Ok(Members { tree, members: Map::new(), name: None, variant })
     }
 }
 
@@ -222,20 +203,11 @@ impl Serializer for Tree {
         Ok(Value::Null)
     }
 
-    fn serialize_unit_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        variant: &'static str,
-    ) -> Result<Value, Refused> {
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<Value, Refused> {
         self.serialize_str(variant)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<Value, Refused> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<Value, Refused> {
         value.serialize(self)
     }
 
@@ -383,11 +355,7 @@ impl ser::SerializeStruct for Members {
     type Ok = Value;
     type Error = Refused;
 
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), Refused> {
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Refused> {
         self.insert(name.to_owned(), value)
     }
 
@@ -400,11 +368,7 @@ impl ser::SerializeStructVariant for Members {
     type Ok = Value;
     type Error = Refused;
 
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), Refused> {
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Refused> {
         self.insert(name.to_owned(), value)
     }
 

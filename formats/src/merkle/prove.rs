@@ -1,8 +1,6 @@
 //! Proofs made from complete subtrees.
 
-use super::{
-    ConsistencyProof, InclusionProof, LeafIndex, StartNode, TreeSize, empty_root, node_hash,
-};
+use super::{ConsistencyProof, InclusionProof, LeafIndex, StartNode, TreeSize, empty_root, node_hash};
 use crate::bounds::{CONSISTENCY_PATH_MAX, INCLUSION_PATH_MAX, TREE_SIZE_MAX};
 use crate::hash::{NodeHash, RootHash};
 
@@ -79,15 +77,7 @@ pub fn inclusion_proof<N: Nodes>(
         return Err(ProveError::IndexOutsideTree { index, size });
     }
     let mut path = Vec::with_capacity(INCLUSION_PATH_MAX);
-    siblings(
-        nodes,
-        StartNode {
-            level: 0,
-            index: index.0,
-        },
-        size.0,
-        &mut path,
-    )?;
+    siblings(nodes, StartNode { level: 0, index: index.0 }, size.0, &mut path)?;
     Ok(InclusionProof::new(index, size, path).expect("a path has one hash for each sibling"))
 }
 
@@ -121,24 +111,12 @@ pub fn consistency_proof<N: Nodes>(
 }
 
 fn check_size<E>(size: TreeSize) -> Result<(), ProveError<E>> {
-    if size.0 > TREE_SIZE_MAX {
-        Err(ProveError::SizeTooLarge { size })
-    } else {
-        Ok(())
-    }
+    if size.0 > TREE_SIZE_MAX { Err(ProveError::SizeTooLarge { size }) } else { Ok(()) }
 }
 
 /// Pushes the siblings met from `start` up to the root of a log of `size` entries.
-fn siblings<N: Nodes>(
-    nodes: &mut N,
-    start: StartNode,
-    size: u64,
-    path: &mut Vec<NodeHash>,
-) -> Result<(), N::Error> {
-    let StartNode {
-        mut level,
-        mut index,
-    } = start;
+fn siblings<N: Nodes>(nodes: &mut N, start: StartNode, size: u64, path: &mut Vec<NodeHash>) -> Result<(), N::Error> {
+    let StartNode { mut level, mut index } = start;
     // Sizes stay below 2^63, so `1 << level` ends the loop at level 63 at the latest and nothing overflows.
     while 1 << level < size {
         let sibling = index ^ 1;
@@ -156,11 +134,7 @@ fn siblings<N: Nodes>(
 }
 
 /// Hash of the last `size mod 2^level` entries, folded from the complete subtrees that the binary digits of `size` name.
-fn right_edge<N: Nodes>(
-    nodes: &mut N,
-    size: u64,
-    level: u32,
-) -> Result<Option<NodeHash>, N::Error> {
+fn right_edge<N: Nodes>(nodes: &mut N, size: u64, level: u32) -> Result<Option<NodeHash>, N::Error> {
     let mut edge: Option<NodeHash> = None;
     for bit in (0..level.min(u64::BITS)).filter(|bit| size >> bit & 1 == 1) {
         let left = nodes.node(bit, (size >> bit) - 1)?;

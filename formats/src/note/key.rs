@@ -132,9 +132,7 @@ pub enum KeyKind {
 /// C2SP signed-note, "Signatures".
 #[must_use]
 pub fn key_id(name: &KeyName, kind: KeyKind, public_key: &[u8; 32]) -> KeyId {
-    let hasher = Sha256::new()
-        .chain_update(name.as_str())
-        .chain_update([b'\n', kind as u8]);
+    let hasher = Sha256::new().chain_update(name.as_str()).chain_update([b'\n', kind as u8]);
     let digest: [u8; 32] = hasher.chain_update(public_key).finalize().into();
     KeyId([digest[0], digest[1], digest[2], digest[3]])
 }
@@ -159,12 +157,7 @@ impl VerifierKey {
             return Err(KeyError::Point);
         }
         let id = key_id(&name, kind, public_key);
-        Ok(Self {
-            name,
-            id,
-            kind,
-            key,
-        })
+        Ok(Self { name, id, kind, key })
     }
 
     /// Name of the key.
@@ -200,9 +193,7 @@ impl VerifierKey {
     /// Verifies a bare signature over a bare message, refusing malleable and small-order cases.
     #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
-        self.key
-            .verify_strict(message, &Signature::from_bytes(signature))
-            .is_ok()
+        self.key.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
     }
 }
 
@@ -210,13 +201,7 @@ impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut typed = vec![self.kind as u8];
         typed.extend_from_slice(self.key.as_bytes());
-        write!(
-            f,
-            "{}+{}+{}",
-            self.name,
-            self.id,
-            BASE64_STANDARD.encode(typed)
-        )
+        write!(f, "{}+{}+{}", self.name, self.id, BASE64_STANDARD.encode(typed))
     }
 }
 
@@ -228,9 +213,7 @@ impl FromStr for VerifierKey {
         let (id, key) = rest.split_once('+').ok_or(KeyError::Form)?;
         let name = KeyName::new(name)?;
         let found = parse_id(id).ok_or(KeyError::IdForm)?;
-        let typed = BASE64_STANDARD
-            .decode(key)
-            .map_err(|_| KeyError::KeyBase64)?;
+        let typed = BASE64_STANDARD.decode(key).map_err(|_| KeyError::KeyBase64)?;
         let length = KeyError::KeyLength { found: typed.len() };
         let (&kind, key) = typed.split_first().ok_or(length)?;
         let kind = match kind {
@@ -240,10 +223,7 @@ impl FromStr for VerifierKey {
         };
         let verifier = Self::new(name, kind, key.try_into().map_err(|_| length)?)?;
         if verifier.id != found {
-            return Err(KeyError::IdMismatch {
-                expected: verifier.id,
-                found,
-            });
+            return Err(KeyError::IdMismatch { expected: verifier.id, found });
         }
         Ok(verifier)
     }
@@ -262,12 +242,7 @@ fn parse_id(text: &str) -> Option<KeyId> {
 #[must_use]
 pub fn public_key_pem(public_key: &[u8; 32]) -> String {
     // SEQUENCE { SEQUENCE { OID 1.3.101.112 }, BIT STRING of 32 bytes }: only the key itself ever varies.
-    let mut der = vec![
-        0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
-    ];
+    let mut der = vec![0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
     der.extend_from_slice(public_key);
-    format!(
-        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
-        BASE64_STANDARD.encode(der)
-    )
+    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", BASE64_STANDARD.encode(der))
 }

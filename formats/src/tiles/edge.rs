@@ -60,10 +60,7 @@ impl TreeEdge {
     /// The edge of the empty log.
     #[must_use]
     pub fn empty() -> Self {
-        Self {
-            size: 0,
-            partials: Default::default(),
-        }
+        Self { size: 0, partials: Default::default() }
     }
 
     /// Takes the partial tiles of a log as read from its store.
@@ -80,10 +77,7 @@ impl TreeEdge {
         if size.0 > TREE_SIZE_MAX {
             return Err(EdgeError::SizeTooLarge { size }.into());
         }
-        let mut edge = Self {
-            size: size.0,
-            partials: Default::default(),
-        };
+        let mut edge = Self { size: size.0, partials: Default::default() };
         for level in 0..TILE_LEVELS {
             let Some(path) = partial_path(size, level) else {
                 continue;
@@ -91,12 +85,7 @@ impl TreeEdge {
             let hashes = read(path)?;
             let (expected, found) = (path.width(), hashes.len());
             if expected != found {
-                return Err(EdgeError::Width {
-                    level,
-                    expected,
-                    found,
-                }
-                .into());
+                return Err(EdgeError::Width { level, expected, found }.into());
             }
             edge.partials[usize::from(level)] = hashes;
         }
@@ -112,9 +101,7 @@ impl TreeEdge {
     /// Hashes of the partial tile of `level`, leftmost first; empty where the size leaves none.
     #[must_use]
     pub fn partial(&self, level: u8) -> &[NodeHash] {
-        self.partials
-            .get(usize::from(level))
-            .map_or(&[], Vec::as_slice)
+        self.partials.get(usize::from(level)).map_or(&[], Vec::as_slice)
     }
 
     /// Appends one leaf.
@@ -133,11 +120,7 @@ impl TreeEdge {
                 break;
             }
             let number = (self.size >> (TILE_HEIGHT * (u32::from(level) + 1))) - 1;
-            let tile = FullTile {
-                level,
-                number,
-                hashes: std::mem::take(partial),
-            };
+            let tile = FullTile { level, number, hashes: std::mem::take(partial) };
             hash = tile.root();
             completed.push(tile);
         }
@@ -148,8 +131,7 @@ impl TreeEdge {
     #[must_use]
     pub fn root(&self) -> RootHash {
         let size = self.size();
-        merkle::root(&mut EdgeNodes(self), size)
-            .expect("the binary digits of the size are all in the partial tiles")
+        merkle::root(&mut EdgeNodes(self), size).expect("the binary digits of the size are all in the partial tiles")
     }
 
     /// Hash of a complete subtree that lies in a partial tile, or `None` where it lies in a full one or beyond the log.
@@ -159,16 +141,12 @@ impl TreeEdge {
         if slot.number != self.partial_number(slot.tile_level) {
             return None;
         }
-        self.partial(slot.tile_level)
-            .get(slot.first..slot.first + slot.count)
-            .map(merkle::complete_root)
+        self.partial(slot.tile_level).get(slot.first..slot.first + slot.count).map(merkle::complete_root)
     }
 
     /// Position of the partial tile of a level: how many full ones stand left of it.
     fn partial_number(&self, tile_level: u8) -> u64 {
-        self.size
-            .checked_shr(TILE_HEIGHT * (u32::from(tile_level) + 1))
-            .unwrap_or(0)
+        self.size.checked_shr(TILE_HEIGHT * (u32::from(tile_level) + 1)).unwrap_or(0)
     }
 
     /// The one encoding: version line, size as eight big-endian bytes, then the hashes of each level, lowest first.
@@ -187,10 +165,7 @@ impl TreeEdge {
     pub fn decode(bytes: &[u8]) -> Result<Self, EdgeError> {
         let rest = bytes.strip_prefix(EDGE_VERSION).ok_or(EdgeError::Version)?;
         let head = EDGE_VERSION.len() + size_of::<u64>();
-        let short = EdgeError::Length {
-            expected: head,
-            found: bytes.len(),
-        };
+        let short = EdgeError::Length { expected: head, found: bytes.len() };
         let (size, hashes) = rest.split_first_chunk::<8>().ok_or(short)?;
         let size = TreeSize(u64::from_be_bytes(*size));
         if size.0 > TREE_SIZE_MAX {
@@ -199,14 +174,9 @@ impl TreeEdge {
         let width = |level| partial_path(size, level).map_or(0, TilePath::width);
         let total: usize = (0..TILE_LEVELS).map(width).sum();
         let mut hashes = tile_hashes(hashes, total)
-            .ok_or(EdgeError::Length {
-                expected: head + total * NodeHash::LEN,
-                found: bytes.len(),
-            })?
+            .ok_or(EdgeError::Length { expected: head + total * NodeHash::LEN, found: bytes.len() })?
             .into_iter();
-        Self::from_partials(size, |path| {
-            Ok(hashes.by_ref().take(path.width()).collect())
-        })
+        Self::from_partials(size, |path| Ok(hashes.by_ref().take(path.width()).collect()))
     }
 }
 
@@ -311,18 +281,11 @@ where
     ///
     /// - `read`: returns the bytes of the full tile of a level (first) and number (second).
     pub fn new(edge: &'a TreeEdge, read: F) -> Self {
-        Self {
-            edge,
-            read,
-            cache: VecDeque::new(),
-        }
+        Self { edge, read, cache: VecDeque::new() }
     }
 
     fn layers(&mut self, level: u8, number: u64) -> Result<&Layers, TileNodesError<E>> {
-        let cached = self
-            .cache
-            .iter()
-            .rposition(|(l, n, _)| (*l, *n) == (level, number));
+        let cached = self.cache.iter().rposition(|(l, n, _)| (*l, *n) == (level, number));
         let entry = match cached.and_then(|position| self.cache.remove(position)) {
             Some(entry) => entry,
             None => (level, number, Layers::of(self.load(level, number)?)),
@@ -339,11 +302,7 @@ where
             return Ok(self.edge.partial(level).to_vec());
         }
         let bytes = (self.read)(level, number)?;
-        tile_hashes(&bytes, TILE_WIDTH).ok_or(TileNodesError::TileLength {
-            level,
-            number,
-            found: bytes.len(),
-        })
+        tile_hashes(&bytes, TILE_WIDTH).ok_or(TileNodesError::TileLength { level, number, found: bytes.len() })
     }
 }
 
@@ -362,8 +321,6 @@ where
         }
         let layers = self.layers(slot.tile_level, slot.number)?;
         let layer = &layers.0[slot.height as usize];
-        Ok(*layer
-            .get(slot.first >> slot.height)
-            .expect("a complete subtree of the log lies inside its tile"))
+        Ok(*layer.get(slot.first >> slot.height).expect("a complete subtree of the log lies inside its tile"))
     }
 }

@@ -56,11 +56,8 @@ impl AlgorithmPolicy {
             bits_min: hash.digest_len() * 8,
             until: None,
         };
-        let signature = |family, bits_min, until| AlgorithmRule {
-            algorithm: Algorithm::Signature(family),
-            bits_min,
-            until,
-        };
+        let signature =
+            |family, bits_min, until| AlgorithmRule { algorithm: Algorithm::Signature(family), bits_min, until };
         let mut rules: Vec<AlgorithmRule> = HashAlgorithm::ALL.into_iter().map(hash).collect();
         rules.push(signature(SignatureFamily::Ecdsa, 256, None));
         rules.push(signature(SignatureFamily::RsaPss, 3000, None));

@@ -5,7 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::path::{Standing, check_purpose, find_path, standing};
 use super::{Algorithm, Check, CheckError, MessageImprint, Nonce, NotApplicable, Trust, TstInfo};
 use crate::bounds::GEN_TIME_RESOLUTION_SECONDS;
-use crate::cms::{AlgorithmIdentifier, Attribute, HashAlgorithm, SignedAttributes, SignedData, SignerIdentifier, SignerInfo};
+use crate::cms::{
+    AlgorithmIdentifier, Attribute, HashAlgorithm, SignedAttributes, SignedData, SignerIdentifier, SignerInfo,
+};
 use crate::der::{DerError, ObjectIdentifier, Reader, Tag, Tlv};
 use crate::hash::Sha256Digest;
 use crate::x509::{Certificate, PublicKey, SignatureScheme};
@@ -139,9 +141,10 @@ impl<'a> Examination<'a> {
         if content_type.raw != ObjectIdentifier::TST_INFO.to_der() {
             return Err(CheckError::ContentTypeDiffers);
         }
-        let hash = signer.digest_algorithm.hash_algorithm().ok_or_else(|| CheckError::DigestAlgorithm {
-            found: signer.digest_algorithm.algorithm.clone(),
-        })?;
+        let hash = signer
+            .digest_algorithm
+            .hash_algorithm()
+            .ok_or_else(|| CheckError::DigestAlgorithm { found: signer.digest_algorithm.algorithm.clone() })?;
         let digest = single_value(attributes, ObjectIdentifier::MESSAGE_DIGEST)?;
         let expected = hash.digest(&[self.signed_data.content]);
         let holds = digest.tag == Tag::OCTET_STRING && digest.contents == expected;
@@ -274,10 +277,7 @@ impl<'a> Examination<'a> {
         })
     }
 
-    fn with_signer(
-        &self,
-        check: impl FnOnce(&Self, &Certificate<'_>) -> Result<(), CheckError>,
-    ) -> Examined {
+    fn with_signer(&self, check: impl FnOnce(&Self, &Certificate<'_>) -> Result<(), CheckError>) -> Examined {
         let Some(selected) = self.selected_certificate() else { return depends_on(Check::SignerIdentifier) };
         let certificate = Certificate::parse(selected).map_err(CheckError::Certificate)?;
         check(self, &certificate).map(Ok)
@@ -327,9 +327,9 @@ impl<'a> NamedCertificate<'a> {
         let (algorithm, digest, issuer_serial) = Self::parts(value).map_err(malformed)?;
         let hash = match &algorithm {
             None => HashAlgorithm::Sha256,
-            Some(named) => named.hash_algorithm().ok_or_else(|| CheckError::CertificateHashAlgorithm {
-                found: named.algorithm.clone(),
-            })?,
+            Some(named) => named
+                .hash_algorithm()
+                .ok_or_else(|| CheckError::CertificateHashAlgorithm { found: named.algorithm.clone() })?,
         };
         Ok(Self { hash, digest, issuer_serial })
     }

@@ -175,11 +175,7 @@ impl NewCertificate<'_> {
         let authority_key = tlv(Tag::context_primitive(0), &key_identifier(self.issuer_key));
         let mut extensions = match self.kind {
             CertificateKind::Root => vec![
-                extension(
-                    ObjectIdentifier::BASIC_CONSTRAINTS,
-                    true,
-                    &sequence(&[&boolean(true), &der::integer(&[0])]),
-                ),
+                extension(ObjectIdentifier::BASIC_CONSTRAINTS, true, &sequence(&[&boolean(true), &der::integer(&[0])])),
                 extension(
                     ObjectIdentifier::KEY_USAGE,
                     true,
@@ -188,11 +184,7 @@ impl NewCertificate<'_> {
             ],
             CertificateKind::TimeStampingUnit => vec![
                 extension(ObjectIdentifier::BASIC_CONSTRAINTS, true, &sequence(&[])),
-                extension(
-                    ObjectIdentifier::KEY_USAGE,
-                    true,
-                    &key_usage(KeyUsage(KeyUsage::DIGITAL_SIGNATURE)),
-                ),
+                extension(ObjectIdentifier::KEY_USAGE, true, &key_usage(KeyUsage(KeyUsage::DIGITAL_SIGNATURE))),
                 extension(
                     ObjectIdentifier::EXTENDED_KEY_USAGE,
                     true,

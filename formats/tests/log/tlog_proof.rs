@@ -16,10 +16,7 @@ impl Nodes for Edge {
     type Error = std::convert::Infallible;
 
     fn node(&mut self, level: u32, index: u64) -> Result<NodeHash, Self::Error> {
-        Ok(self
-            .0
-            .node(level, index)
-            .expect("a small log lies in its edge"))
+        Ok(self.0.node(level, index).expect("a small log lies in its edge"))
     }
 }
 
@@ -46,17 +43,11 @@ fn the_worked_example_is_this_text() {
     let proof = example(0, None);
     assert_eq!(proof.to_string(), expected);
     assert_eq!(TlogProof::parse(expected.as_bytes()), Ok(proof.clone()));
-    assert_eq!(
-        (proof.extra(), proof.index(), proof.path().len()),
-        (None, LeafIndex(0), 2)
-    );
+    assert_eq!((proof.extra(), proof.index(), proof.path().len()), (None, LeafIndex(0), 2));
     assert_eq!(proof.checkpoint().to_string(), EXAMPLE);
 
     let opened = SignedCheckpoint::open(EXAMPLE.as_bytes(), &log_key(), &[witness_key()]).unwrap();
-    assert_eq!(
-        proof.verify(&leaf_hash(b"alpha\n"), &log_key(), &[witness_key()]),
-        Ok(opened)
-    );
+    assert_eq!(proof.verify(&leaf_hash(b"alpha\n"), &log_key(), &[witness_key()]), Ok(opened));
 }
 
 #[test]
@@ -68,12 +59,7 @@ fn every_entry_is_proven_and_no_other() {
         assert!(proof.verify(&leaf_hash(entry), &log_key(), &[]).is_ok());
         let other = leaf_hash(ENTRIES[(index as usize + 1) % 3]);
         let refused = proof.verify(&other, &log_key(), &[]);
-        assert!(matches!(
-            refused,
-            Err(TlogProofError::Inclusion(
-                InclusionError::RootMismatch { .. }
-            ))
-        ));
+        assert!(matches!(refused, Err(TlogProofError::Inclusion(InclusionError::RootMismatch { .. }))));
     }
 }
 
@@ -84,15 +70,9 @@ fn a_log_of_one_entry_has_an_empty_path() {
     let signed = checkpoint.sign(&log_key(), signer(1)).unwrap();
     let proof = InclusionProof::new(LeafIndex(0), TreeSize(1), vec![]).unwrap();
     let text = TlogProof::new(&proof, &signed, None).unwrap().to_string();
-    assert_eq!(
-        text,
-        format!("c2sp.org/tlog-proof@v1\nindex 0\n\n{}", signed.note())
-    );
+    assert_eq!(text, format!("c2sp.org/tlog-proof@v1\nindex 0\n\n{}", signed.note()));
     let parsed = TlogProof::parse(text.as_bytes()).unwrap();
-    assert_eq!(
-        parsed.verify(&leaf_hash(b"alpha\n"), &log_key(), &[]),
-        Ok(signed)
-    );
+    assert_eq!(parsed.verify(&leaf_hash(b"alpha\n"), &log_key(), &[]), Ok(signed));
 }
 
 #[test]
@@ -103,55 +83,26 @@ fn bytes_that_are_no_proof_are_refused() {
     let long_extra = "A".repeat(4 * (TLOG_PROOF_EXTRA_BYTES_MAX / 3 + 1));
     let extra_bytes = 3 * (TLOG_PROOF_EXTRA_BYTES_MAX / 3 + 1);
     let refused: [(Vec<u8>, TlogProofError); 17] = [
-        (
-            vec![b'x'; TLOG_PROOF_BYTES_MAX + 1],
-            TooLong {
-                bytes: TLOG_PROOF_BYTES_MAX + 1,
-            },
-        ),
+        (vec![b'x'; TLOG_PROOF_BYTES_MAX + 1], TooLong { bytes: TLOG_PROOF_BYTES_MAX + 1 }),
         (b"c2sp.org/\xff".to_vec(), Utf8 { offset: 9 }),
         (b"".to_vec(), Header),
         (good.replace("@v1", "@v2").into(), Header),
         (good.replace("@v1", "@v1 ").into(), Header),
         (good.replace("\n\n", "\n").into(), NoBlankLine),
         (good.replace("extra eA==", "extra eB==").into(), Extra),
-        (
-            good.replace("extra eA==", &format!("extra {long_extra}"))
-                .into(),
-            ExtraTooLong { bytes: extra_bytes },
-        ),
+        (good.replace("extra eA==", &format!("extra {long_extra}")).into(), ExtraTooLong { bytes: extra_bytes }),
         (good.replace("extra eA==", "extra").into(), Index),
-        (
-            good.replace("extra eA==", "extra eA==\nextra eA==").into(),
-            Index,
-        ),
+        (good.replace("extra eA==", "extra eA==\nextra eA==").into(), Index),
         (good.replace("index 0", "index 00").into(), Index),
-        (
-            good.replace("index 0", "index 9223372036854775808").into(),
-            Index,
-        ),
+        (good.replace("index 0", "index 9223372036854775808").into(), Index),
         (good.replace("index 0\n", "").into(), Index),
-        (
-            good.replace(hash, &hash.replace('=', "")).into(),
-            Hash { position: 0 },
-        ),
-        (
-            good.replace("jxQ=\n", "jxR=\n").into(),
-            Hash { position: 1 },
-        ),
+        (good.replace(hash, &hash.replace('=', "")).into(), Hash { position: 0 }),
+        (good.replace("jxQ=\n", "jxR=\n").into(), Hash { position: 1 }),
         (good.replace(hash, &hash.repeat(63)).into(), PathTooLong),
-        (
-            good.replace("\n\n—", "\n—").into(),
-            Note(NoteError::NoBlankLine),
-        ),
+        (good.replace("\n\n—", "\n—").into(), Note(NoteError::NoBlankLine)),
     ];
     for (bytes, error) in refused {
-        assert_eq!(
-            TlogProof::parse(&bytes),
-            Err(error),
-            "{}",
-            bytes[..bytes.len().min(90)].escape_ascii()
-        );
+        assert_eq!(TlogProof::parse(&bytes), Err(error), "{}", bytes[..bytes.len().min(90)].escape_ascii());
     }
 }
 
@@ -164,23 +115,11 @@ fn proofs_of_something_else_are_refused() {
     let unknown = TlogProofError::Checkpoint(CheckpointError::Verify(VerifyError::NoKnownKey));
     assert_eq!(good.verify(&leaf, &stranger, &[]), Err(unknown));
     let beyond = parse(good.to_string().replace("index 0", "index 3"));
-    let outside = InclusionError::IndexOutsideTree {
-        index: LeafIndex(3),
-        size: TreeSize(3),
-    };
-    assert_eq!(
-        beyond.verify(&leaf, &log_key(), &[]),
-        Err(TlogProofError::Inclusion(outside))
-    );
+    let outside = InclusionError::IndexOutsideTree { index: LeafIndex(3), size: TreeSize(3) };
+    assert_eq!(beyond.verify(&leaf, &log_key(), &[]), Err(TlogProofError::Inclusion(outside)));
     let shifted = parse(good.to_string().replace("index 0", "index 2"));
-    let length = InclusionError::PathLength {
-        expected: 1,
-        found: 2,
-    };
-    assert_eq!(
-        shifted.verify(&leaf, &log_key(), &[]),
-        Err(TlogProofError::Inclusion(length))
-    );
+    let length = InclusionError::PathLength { expected: 1, found: 2 };
+    assert_eq!(shifted.verify(&leaf, &log_key(), &[]), Err(TlogProofError::Inclusion(length)));
 }
 
 #[test]
@@ -191,10 +130,7 @@ fn extra_data_is_bounded() {
     let bytes = TLOG_PROOF_EXTRA_BYTES_MAX + 1;
     assert_eq!(made(bytes), Err(TlogProofError::ExtraTooLong { bytes }));
     let largest = made(bytes - 1).unwrap();
-    assert_eq!(
-        TlogProof::parse(largest.to_string().as_bytes()),
-        Ok(largest)
-    );
+    assert_eq!(TlogProof::parse(largest.to_string().as_bytes()), Ok(largest));
 }
 
 proptest! {

@@ -210,7 +210,8 @@ fn rot_that_changes_nothing_is_a_broken_test() {
 /// A hundred writes, deletions and readings under every chance; what was drawn, answered and left.
 fn under_chances(seed: u64) -> (Vec<WriteRecord>, Vec<String>, Image, Image) {
     let store = SimStore::new(seed);
-    let chances = Chances { torn: 500, forgotten: 500, read_failed: 500, read_flipped: 500, ..Chances::within_contract(500) };
+    let chances =
+        Chances { torn: 500, forgotten: 500, read_failed: 500, read_flipped: 500, ..Chances::within_contract(500) };
     store.set_chances(chances);
     let mut answers = Vec::new();
     for i in 0..400 {
