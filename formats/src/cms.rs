@@ -47,7 +47,9 @@ impl HashAlgorithm {
     /// The algorithm that an object identifier names, if it is one of these.
     #[must_use]
     pub fn from_object_identifier(oid: &ObjectIdentifier) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.object_identifier() == *oid)
+        Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.object_identifier() == *oid)
     }
 
     /// Length of its digests in bytes.
@@ -107,16 +109,26 @@ impl<'a> AlgorithmIdentifier<'a> {
     /// # Errors
     /// [`DerError`].
     pub fn read(mut contents: Reader<'a>) -> Result<Self, DerError> {
-        let algorithm = contents.expect(Tag::OBJECT_IDENTIFIER)?.object_identifier()?;
-        let parameters = if contents.is_empty() { None } else { Some(contents.read()?) };
+        let algorithm = contents
+            .expect(Tag::OBJECT_IDENTIFIER)?
+            .object_identifier()?;
+        let parameters = if contents.is_empty() {
+            None
+        } else {
+            Some(contents.read()?)
+        };
         contents.finish()?;
-        Ok(Self { algorithm, parameters })
+        Ok(Self {
+            algorithm,
+            parameters,
+        })
     }
 
     /// Whether parameters are absent or NULL: the two spellings met for hash functions.
     #[must_use]
     pub fn has_no_parameters(&self) -> bool {
-        self.parameters.is_none_or(|p| p.tag == Tag::NULL && p.contents.is_empty())
+        self.parameters
+            .is_none_or(|p| p.tag == Tag::NULL && p.contents.is_empty())
     }
 
     /// The accepted hash function that this names, its parameters absent or NULL.
@@ -209,8 +221,13 @@ impl SignedAttributes<'_> {
     }
 
     /// All attributes of one type.
-    pub fn of_type(&self, attribute_type: &ObjectIdentifier) -> impl Iterator<Item = &Attribute<'_>> {
-        self.attributes.iter().filter(move |attribute| attribute.attribute_type == *attribute_type)
+    pub fn of_type(
+        &self,
+        attribute_type: &ObjectIdentifier,
+    ) -> impl Iterator<Item = &Attribute<'_>> {
+        self.attributes
+            .iter()
+            .filter(move |attribute| attribute.attribute_type == *attribute_type)
     }
 }
 
@@ -251,7 +268,9 @@ impl<'a> SignedData<'a> {
         let revocation = members(reader.optional(Tag::context(1))?)?;
         let signers = reader.expect(Tag::SET)?.reader().all(CMS_SET_MEMBERS_MAX)?;
         reader.finish()?;
-        let (lists, other) = revocation.into_iter().partition(|element| element.tag == Tag::SEQUENCE);
+        let (lists, other) = revocation
+            .into_iter()
+            .partition(|element| element.tag == Tag::SEQUENCE);
         Ok(Self {
             version,
             content_type,
@@ -259,14 +278,19 @@ impl<'a> SignedData<'a> {
             certificates: raw(certificates),
             revocation_lists: raw(lists),
             other_revocation: raw(other),
-            signers: signers.iter().map(SignerInfo::read).collect::<Result<_, _>>()?,
+            signers: signers
+                .iter()
+                .map(SignerInfo::read)
+                .collect::<Result<_, _>>()?,
         })
     }
 }
 
 fn encapsulated_content(mut reader: Reader<'_>) -> Result<(ObjectIdentifier, &[u8]), CmsError> {
     let content_type = reader.expect(Tag::OBJECT_IDENTIFIER)?.object_identifier()?;
-    let explicit = reader.optional(Tag::context(0))?.ok_or(CmsError::ContentAbsent)?;
+    let explicit = reader
+        .optional(Tag::context(0))?
+        .ok_or(CmsError::ContentAbsent)?;
     reader.finish()?;
     let mut explicit = explicit.reader();
     let content = explicit.expect(Tag::OCTET_STRING)?.contents;
@@ -290,7 +314,10 @@ impl<'a> SignerInfo<'a> {
         let identifier = SignerIdentifier::read(&mut reader)?;
         let digest_algorithm = AlgorithmIdentifier::read(reader.sequence()?)?;
         let attributes = reader.optional(Tag::context(0))?;
-        let signed_attributes = attributes.as_ref().map(SignedAttributes::read).transpose()?;
+        let signed_attributes = attributes
+            .as_ref()
+            .map(SignedAttributes::read)
+            .transpose()?;
         let signature_algorithm = AlgorithmIdentifier::read(reader.sequence()?)?;
         let signature = reader.expect(Tag::OCTET_STRING)?.contents;
         let has_unsigned_attributes = reader.optional(Tag::context(1))?.is_some();
@@ -322,8 +349,14 @@ impl<'a> SignerIdentifier<'a> {
 impl<'a> SignedAttributes<'a> {
     fn read(element: &Tlv<'a>) -> Result<Self, DerError> {
         let attributes = element.reader().all(CMS_SET_MEMBERS_MAX)?;
-        let attributes = attributes.iter().map(Attribute::read).collect::<Result<_, _>>()?;
-        Ok(Self { raw: element.raw, attributes })
+        let attributes = attributes
+            .iter()
+            .map(Attribute::read)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            raw: element.raw,
+            attributes,
+        })
     }
 }
 
@@ -334,6 +367,9 @@ impl<'a> Attribute<'a> {
         let attribute_type = reader.expect(Tag::OBJECT_IDENTIFIER)?.object_identifier()?;
         let values = reader.expect(Tag::SET)?.reader().all(CMS_SET_MEMBERS_MAX)?;
         reader.finish()?;
-        Ok(Self { attribute_type, values })
+        Ok(Self {
+            attribute_type,
+            values,
+        })
     }
 }

@@ -3,6 +3,9 @@
 //! Whatever was signed or hashed is handed out as the slice that was received, never decoded and encoded again. The
 //! cursor accepts definite, minimal lengths and one-octet tags, which is all that certificates and tokens use; every
 //! error names the offset where the rule breaks.
+//!
+//! Decoders into owned values (rasn and others) are second readers in the tests only: they sort sets when they encode
+//! again, so that a proof checked over their output would be a proof of other bytes than those at rest.
 
 mod normalise;
 mod oid;
@@ -203,7 +206,10 @@ impl<'a> Tlv<'a> {
     /// A cursor over the contents.
     #[must_use]
     pub fn reader(&self) -> Reader<'a> {
-        Reader { rest: self.contents, offset: self.contents_offset() }
+        Reader {
+            rest: self.contents,
+            offset: self.contents_offset(),
+        }
     }
 
     fn contents_offset(&self) -> usize {
@@ -215,8 +221,9 @@ impl<'a> Tlv<'a> {
     /// # Errors
     /// [`DerError::ObjectIdentifier`].
     pub fn object_identifier(&self) -> Result<ObjectIdentifier, DerError> {
-        ObjectIdentifier::from_contents(self.contents)
-            .ok_or(DerError::ObjectIdentifier { offset: self.offset })
+        ObjectIdentifier::from_contents(self.contents).ok_or(DerError::ObjectIdentifier {
+            offset: self.offset,
+        })
     }
 
     /// The contents as an INTEGER in its shortest form: two's complement, big-endian.
@@ -230,7 +237,13 @@ impl<'a> Tlv<'a> {
             [0xff, next, ..] => next & 0x80 != 0,
             _ => false,
         };
-        if superfluous { Err(DerError::Integer { offset: self.offset }) } else { Ok(self.contents) }
+        if superfluous {
+            Err(DerError::Integer {
+                offset: self.offset,
+            })
+        } else {
+            Ok(self.contents)
+        }
     }
 
     /// The contents as a small unsigned INTEGER or ENUMERATED.
@@ -241,9 +254,13 @@ impl<'a> Tlv<'a> {
         let contents = self.integer()?;
         let digits = contents.strip_prefix(&[0]).unwrap_or(contents);
         if contents[0] & 0x80 != 0 || digits.len() > 4 {
-            return Err(DerError::IntegerRange { offset: self.offset });
+            return Err(DerError::IntegerRange {
+                offset: self.offset,
+            });
         }
-        Ok(digits.iter().fold(0, |value, &octet| value << 8 | u32::from(octet)))
+        Ok(digits
+            .iter()
+            .fold(0, |value, &octet| value << 8 | u32::from(octet)))
     }
 
     /// The contents as a BOOLEAN.
@@ -254,7 +271,9 @@ impl<'a> Tlv<'a> {
         match self.contents {
             [0x00] => Ok(false),
             [0xff] => Ok(true),
-            _ => Err(DerError::Boolean { offset: self.offset }),
+            _ => Err(DerError::Boolean {
+                offset: self.offset,
+            }),
         }
     }
 
@@ -263,11 +282,18 @@ impl<'a> Tlv<'a> {
     /// # Errors
     /// [`DerError::BitString`].
     pub fn bit_string(&self) -> Result<(&'a [u8], u8), DerError> {
-        let error = DerError::BitString { offset: self.offset };
+        let error = DerError::BitString {
+            offset: self.offset,
+        };
         let (&unused, octets) = self.contents.split_first().ok_or(error)?;
         let last = octets.last().copied().unwrap_or(0);
-        let sound = unused == 0 || (unused < 8 && !octets.is_empty() && last & ((1 << unused) - 1) == 0);
-        if sound { Ok((octets, unused)) } else { Err(error) }
+        let sound =
+            unused == 0 || (unused < 8 && !octets.is_empty() && last & ((1 << unused) - 1) == 0);
+        if sound {
+            Ok((octets, unused))
+        } else {
+            Err(error)
+        }
     }
 
     /// The contents as a BIT STRING of whole octets: a key or a signature.
@@ -277,7 +303,9 @@ impl<'a> Tlv<'a> {
     pub fn bit_string_octets(&self) -> Result<&'a [u8], DerError> {
         match self.bit_string()? {
             (octets, 0) => Ok(octets),
-            _ => Err(DerError::BitString { offset: self.offset }),
+            _ => Err(DerError::BitString {
+                offset: self.offset,
+            }),
         }
     }
 
@@ -286,7 +314,9 @@ impl<'a> Tlv<'a> {
     /// # Errors
     /// [`DerError::Text`].
     pub fn text(&self) -> Result<&'a str, DerError> {
-        std::str::from_utf8(self.contents).map_err(|_| DerError::Text { offset: self.offset })
+        std::str::from_utf8(self.contents).map_err(|_| DerError::Text {
+            offset: self.offset,
+        })
     }
 
     /// Checks that every element below this one has the form that DER asks for, to [`DER_DEPTH_MAX`] levels.
@@ -303,7 +333,9 @@ fn check_nested(element: &Tlv<'_>, levels_left: usize) -> Result<(), DerError> {
         return Ok(());
     }
     if levels_left == 0 {
-        return Err(DerError::TooDeep { offset: element.offset });
+        return Err(DerError::TooDeep {
+            offset: element.offset,
+        });
     }
     let mut reader = element.reader();
     while !reader.is_empty() {
@@ -323,7 +355,10 @@ impl<'a> Reader<'a> {
     /// Starts at the first of `bytes`; offsets in errors count from here.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, offset: 0 }
+        Self {
+            rest: bytes,
+            offset: 0,
+        }
     }
 
     /// Reads `bytes` as exactly one element with tag `expected`.
@@ -356,10 +391,19 @@ impl<'a> Reader<'a> {
     /// [`DerError::LengthNotMinimal`].
     pub fn read(&mut self) -> Result<Tlv<'a>, DerError> {
         let (tag, header, length) = read_header(self.rest, self.offset)?;
-        let end = header.checked_add(length).filter(|&end| end <= self.rest.len());
-        let end = end.ok_or(DerError::Truncated { offset: self.offset })?;
+        let end = header
+            .checked_add(length)
+            .filter(|&end| end <= self.rest.len());
+        let end = end.ok_or(DerError::Truncated {
+            offset: self.offset,
+        })?;
         let (raw, rest) = self.rest.split_at(end);
-        let element = Tlv { tag, raw, contents: &raw[header..], offset: self.offset };
+        let element = Tlv {
+            tag,
+            raw,
+            contents: &raw[header..],
+            offset: self.offset,
+        };
         self.rest = rest;
         self.offset += end;
         Ok(element)
@@ -373,9 +417,11 @@ impl<'a> Reader<'a> {
         let offset = self.offset;
         match self.rest.first() {
             None => Err(DerError::Missing { offset, expected }),
-            Some(&found) if Tag(found) != expected => {
-                Err(DerError::UnexpectedTag { offset, expected, found: Tag(found) })
-            }
+            Some(&found) if Tag(found) != expected => Err(DerError::UnexpectedTag {
+                offset,
+                expected,
+                found: Tag(found),
+            }),
             Some(_) => self.read(),
         }
     }
@@ -385,7 +431,11 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// What [`Reader::read`] says.
     pub fn optional(&mut self, expected: Tag) -> Result<Option<Tlv<'a>>, DerError> {
-        if self.rest.first() == Some(&expected.0) { self.read().map(Some) } else { Ok(None) }
+        if self.rest.first() == Some(&expected.0) {
+            self.read().map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// Enters the next element, a SEQUENCE.
@@ -404,7 +454,10 @@ impl<'a> Reader<'a> {
         let mut elements = Vec::new();
         while !self.is_empty() {
             if elements.len() == limit {
-                return Err(DerError::TooMany { offset: self.offset, limit });
+                return Err(DerError::TooMany {
+                    offset: self.offset,
+                    limit,
+                });
             }
             elements.push(self.read()?);
         }
@@ -416,14 +469,22 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`DerError::TrailingBytes`] if elements are left.
     pub fn finish(&self) -> Result<(), DerError> {
-        if self.is_empty() { Ok(()) } else { Err(DerError::TrailingBytes { offset: self.offset }) }
+        if self.is_empty() {
+            Ok(())
+        } else {
+            Err(DerError::TrailingBytes {
+                offset: self.offset,
+            })
+        }
     }
 }
 
 /// Reads a tag and a definite, minimal length; returns tag, header length and contents length in bytes.
 fn read_header(bytes: &[u8], offset: usize) -> Result<(Tag, usize, usize), DerError> {
     let truncated = DerError::Truncated { offset };
-    let [tag, first, ..] = *bytes else { return Err(truncated) };
+    let [tag, first, ..] = *bytes else {
+        return Err(truncated);
+    };
     if tag & 0x1f == 0x1f {
         return Err(DerError::HighTagNumber { offset });
     }
@@ -434,7 +495,9 @@ fn read_header(bytes: &[u8], offset: usize) -> Result<(Tag, usize, usize), DerEr
         0x81..=0x84 => {
             let count = usize::from(first & 0x7f);
             let octets = bytes.get(2..2 + count).ok_or(truncated)?;
-            let length = octets.iter().fold(0usize, |value, &octet| value << 8 | usize::from(octet));
+            let length = octets
+                .iter()
+                .fold(0usize, |value, &octet| value << 8 | usize::from(octet));
             if octets[0] == 0 || length < 0x80 {
                 return Err(DerError::LengthNotMinimal { offset });
             }
@@ -456,7 +519,12 @@ mod tests {
     fn reads_short_and_long_lengths() {
         let long = tlv(Tag::OCTET_STRING, &[7; 300]);
         assert_eq!(long[..4], [0x04, 0x82, 0x01, 0x2c]);
-        let expected = Tlv { tag: Tag::OCTET_STRING, raw: &long, contents: &[7; 300], offset: 0 };
+        let expected = Tlv {
+            tag: Tag::OCTET_STRING,
+            raw: &long,
+            contents: &[7; 300],
+            offset: 0,
+        };
         assert_eq!(read(&long), Ok(expected));
     }
 
@@ -465,10 +533,22 @@ mod tests {
         let offset = 0;
         assert_eq!(read(&[0x30]), Err(DerError::Truncated { offset }));
         assert_eq!(read(&[0x30, 0x01]), Err(DerError::Truncated { offset }));
-        assert_eq!(read(&[0x30, 0x85, 1, 1, 1, 1, 1]), Err(DerError::Truncated { offset }));
-        assert_eq!(read(&[0x1f, 0x81, 0x01, 0x00]), Err(DerError::HighTagNumber { offset }));
-        assert_eq!(read(&[0x30, 0x80, 0x00, 0x00]), Err(DerError::IndefiniteLength { offset }));
-        assert_eq!(read(&[0x30, 0x81, 0x01, 0x00]), Err(DerError::LengthNotMinimal { offset }));
+        assert_eq!(
+            read(&[0x30, 0x85, 1, 1, 1, 1, 1]),
+            Err(DerError::Truncated { offset })
+        );
+        assert_eq!(
+            read(&[0x1f, 0x81, 0x01, 0x00]),
+            Err(DerError::HighTagNumber { offset })
+        );
+        assert_eq!(
+            read(&[0x30, 0x80, 0x00, 0x00]),
+            Err(DerError::IndefiniteLength { offset })
+        );
+        assert_eq!(
+            read(&[0x30, 0x81, 0x01, 0x00]),
+            Err(DerError::LengthNotMinimal { offset })
+        );
     }
 
     #[test]
@@ -476,12 +556,21 @@ mod tests {
         let bytes = [0x02, 0x01, 0x05, 0x05, 0x00];
         let trailing = DerError::TrailingBytes { offset: 3 };
         assert_eq!(Reader::single(&bytes, Tag::INTEGER), Err(trailing));
-        let wrong =
-            DerError::UnexpectedTag { offset: 0, expected: Tag::SEQUENCE, found: Tag::INTEGER };
+        let wrong = DerError::UnexpectedTag {
+            offset: 0,
+            expected: Tag::SEQUENCE,
+            found: Tag::INTEGER,
+        };
         assert_eq!(Reader::single(&bytes, Tag::SEQUENCE), Err(wrong));
-        let missing = DerError::Missing { offset: 0, expected: Tag::SEQUENCE };
+        let missing = DerError::Missing {
+            offset: 0,
+            expected: Tag::SEQUENCE,
+        };
         assert_eq!(Reader::single(&[], Tag::SEQUENCE), Err(missing));
-        let too_many = DerError::TooMany { offset: 3, limit: 1 };
+        let too_many = DerError::TooMany {
+            offset: 3,
+            limit: 1,
+        };
         assert_eq!(Reader::new(&bytes).all(1), Err(too_many));
     }
 
@@ -490,20 +579,41 @@ mod tests {
         let offset = 0;
         let integer = DerError::Integer { offset };
         for bytes in [&[2, 0][..], &[2, 2, 0, 0x7f], &[2, 2, 0xff, 0x80]] {
-            assert_eq!(read(bytes).and_then(|e| e.integer().map(drop)), Err(integer));
+            assert_eq!(
+                read(bytes).and_then(|e| e.integer().map(drop)),
+                Err(integer)
+            );
         }
         let range = DerError::IntegerRange { offset };
         assert_eq!(read(&[2, 1, 0x80]).and_then(|e| e.unsigned()), Err(range));
-        assert_eq!(read(&[2, 5, 1, 0, 0, 0, 0]).and_then(|e| e.unsigned()), Err(range));
-        assert_eq!(read(&[2, 5, 0, 0x80, 0, 0, 1]).and_then(|e| e.unsigned()), Ok(0x8000_0001));
-        assert_eq!(read(&[1, 1, 1]).and_then(|e| e.boolean()), Err(DerError::Boolean { offset }));
+        assert_eq!(
+            read(&[2, 5, 1, 0, 0, 0, 0]).and_then(|e| e.unsigned()),
+            Err(range)
+        );
+        assert_eq!(
+            read(&[2, 5, 0, 0x80, 0, 0, 1]).and_then(|e| e.unsigned()),
+            Ok(0x8000_0001)
+        );
+        assert_eq!(
+            read(&[1, 1, 1]).and_then(|e| e.boolean()),
+            Err(DerError::Boolean { offset })
+        );
         let bits = DerError::BitString { offset };
         for bytes in [&[3, 0][..], &[3, 1, 1], &[3, 2, 8, 0], &[3, 2, 1, 1]] {
-            assert_eq!(read(bytes).and_then(|e| e.bit_string().map(drop)), Err(bits));
+            assert_eq!(
+                read(bytes).and_then(|e| e.bit_string().map(drop)),
+                Err(bits)
+            );
         }
-        assert_eq!(read(&[3, 2, 1, 2]).and_then(|e| e.bit_string_octets().map(drop)), Err(bits));
+        assert_eq!(
+            read(&[3, 2, 1, 2]).and_then(|e| e.bit_string_octets().map(drop)),
+            Err(bits)
+        );
         let text = DerError::Text { offset };
-        assert_eq!(read(&[0x0c, 1, 0xff]).and_then(|e| e.text().map(drop)), Err(text));
+        assert_eq!(
+            read(&[0x0c, 1, 0xff]).and_then(|e| e.text().map(drop)),
+            Err(text)
+        );
     }
 
     #[test]
@@ -513,6 +623,11 @@ mod tests {
         assert_eq!(read(&sound).and_then(|e| e.check_nested()), Ok(()));
         let deep = nest(DER_DEPTH_MAX + 1);
         let error = read(&deep).and_then(|e| e.check_nested());
-        assert_eq!(error, Err(DerError::TooDeep { offset: 2 * DER_DEPTH_MAX }));
+        assert_eq!(
+            error,
+            Err(DerError::TooDeep {
+                offset: 2 * DER_DEPTH_MAX
+            })
+        );
     }
 }

@@ -18,13 +18,14 @@ mod tree;
 mod verify;
 
 pub use record::{
-    ArchiveTimeStamp, ArchiveTimeStampChain, EvidenceRecord, NewArchiveTimeStamp, RecordError, encode_record,
-    encode_renewed_record, hash_tree_renewal_digest, time_stamp_renewal_digest,
+    ArchiveTimeStamp, ArchiveTimeStampChain, EvidenceRecord, NewArchiveTimeStamp, RecordError,
+    encode_record, encode_renewed_record, hash_tree_renewal_digest, time_stamp_renewal_digest,
 };
 pub use tree::{
-    EvidenceTree, LeafIndex, ReducedHashtree, TreeDigest, TreeError, could_pass_for_a_node, leaf_value,
-    reduced_hashtree,
+    EvidenceTree, LeafIndex, ReducedHashtree, TreeDigest, TreeError, could_pass_for_a_node,
+    leaf_value, reduced_hashtree,
 };
 pub use verify::{
-    AtsPosition, CoveredTimeStamp, DataObject, EvidenceError, RecordReport, SequenceEvidence, Shape, audit_record,
+    AtsPosition, CoveredTimeStamp, DataObject, EvidenceError, RecordReport, SequenceEvidence,
+    Shape, audit_record,
 };

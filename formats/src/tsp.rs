@@ -30,8 +30,10 @@ pub use issue::{IssueError, TokenSigner, TokenTerms, issue, reject};
 pub use path::{TrustAnchorError, TrustAnchors};
 pub use request::{Nonce, NonceError, RequestError, TimeStampRequest};
 pub use response::{FailInfo, PkiStatus, ResponseError, ResponseStatus, TimeStampResponse};
-pub use token::{Accuracy, AccuracyError, ImprintField, MessageImprint, TimeStampToken, TokenError, TstInfo};
+pub use token::{
+    Accuracy, AccuracyError, ImprintField, MessageImprint, TimeStampToken, TokenError, TstInfo,
+};
 pub use verify::{
-    AuditContext, AuditReport, CheckReport, IngestContext, IngestFailure, QualifiedService, QualifiedStatus, Trust,
-    VerifiedToken, audit_token, verify_response,
+    AuditContext, AuditReport, CheckReport, IngestContext, IngestFailure, QualifiedService,
+    QualifiedStatus, Trust, VerifiedToken, audit_token, verify_response,
 };

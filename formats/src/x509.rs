@@ -15,13 +15,13 @@ use crate::cms::AlgorithmIdentifier;
 use crate::der::{DerError, ObjectIdentifier, Reader, Tag, Tlv, read_x509_time};
 
 pub use build::{
-    CertificateKind, DistinguishedName, NameError, NewCertificate, NewRevocationList, RevokedSerial,
-    SerialError, SerialNumber,
+    CertificateKind, DistinguishedName, NameError, NewCertificate, NewRevocationList,
+    RevokedSerial, SerialError, SerialNumber,
 };
 pub use crl::{Revocation, RevocationList, RevocationReason};
-pub use pem::{PemError, certificates_from_pem, certificate_to_pem};
-pub use signature::{PublicKey, SignatureError, SignatureFamily, SignatureScheme};
+pub use pem::{PemError, certificate_to_pem, certificates_from_pem};
 pub(crate) use signature::PATH_ALGORITHMS;
+pub use signature::{PublicKey, SignatureError, SignatureFamily, SignatureScheme};
 
 /// A certificate that breaks a rule of its form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -147,7 +147,9 @@ impl<'a> Certificate<'a> {
             return Ok(false);
         };
         let mut reader = Reader::single(extension.value, Tag::SEQUENCE)?.reader();
-        let authority = reader.optional(Tag::BOOLEAN)?.map_or(Ok(false), |value| value.boolean())?;
+        let authority = reader
+            .optional(Tag::BOOLEAN)?
+            .map_or(Ok(false), |value| value.boolean())?;
         Ok(authority)
     }
 
@@ -174,7 +176,10 @@ impl<'a> Certificate<'a> {
         };
         let purposes = Reader::single(extension.value, Tag::SEQUENCE)?.reader();
         let purposes = purposes.all(X509_EXTENSIONS_MAX)?;
-        let purposes = purposes.iter().map(Tlv::object_identifier).collect::<Result<_, _>>()?;
+        let purposes = purposes
+            .iter()
+            .map(Tlv::object_identifier)
+            .collect::<Result<_, _>>()?;
         Ok(Some((extension.critical, purposes)))
     }
 
@@ -184,21 +189,30 @@ impl<'a> Certificate<'a> {
     /// [`DerError`] if the extension is malformed.
     pub fn subject_key_identifier(&self) -> Result<Option<&'a [u8]>, DerError> {
         let extension = self.extension(&ObjectIdentifier::SUBJECT_KEY_IDENTIFIER);
-        let read = |e: &Extension<'a>| Reader::single(e.value, Tag::OCTET_STRING).map(|v| v.contents);
+        let read =
+            |e: &Extension<'a>| Reader::single(e.value, Tag::OCTET_STRING).map(|v| v.contents);
         extension.map(read).transpose()
     }
 }
 
 fn read_version(reader: &mut Reader<'_>) -> Result<(), X509Error> {
     const V3: u32 = 2;
-    let explicit = reader.optional(Tag::context(0))?.ok_or(X509Error::Version)?;
+    let explicit = reader
+        .optional(Tag::context(0))?
+        .ok_or(X509Error::Version)?;
     let version = Reader::single(explicit.contents, Tag::INTEGER)?.unsigned()?;
-    if version == V3 { Ok(()) } else { Err(X509Error::Version) }
+    if version == V3 {
+        Ok(())
+    } else {
+        Err(X509Error::Version)
+    }
 }
 
 /// Reads `[n] EXPLICIT Extensions`, if there.
 fn read_extensions(explicit: Option<Tlv<'_>>) -> Result<Vec<Extension<'_>>, X509Error> {
-    let Some(explicit) = explicit else { return Ok(Vec::new()) };
+    let Some(explicit) = explicit else {
+        return Ok(Vec::new());
+    };
     let list = Reader::single(explicit.contents, Tag::SEQUENCE)?.reader();
     read_extension_list(list)
 }
@@ -209,13 +223,19 @@ fn read_extension_list(list: Reader<'_>) -> Result<Vec<Extension<'_>>, X509Error
         let mut outer = Reader::new(element.raw);
         let mut reader = outer.sequence()?;
         let id = reader.expect(Tag::OBJECT_IDENTIFIER)?.object_identifier()?;
-        let critical = reader.optional(Tag::BOOLEAN)?.map_or(Ok(false), |value| value.boolean())?;
+        let critical = reader
+            .optional(Tag::BOOLEAN)?
+            .map_or(Ok(false), |value| value.boolean())?;
         let value = reader.expect(Tag::OCTET_STRING)?.contents;
         reader.finish()?;
         if extensions.iter().any(|earlier| earlier.id == id) {
             return Err(X509Error::DuplicateExtension);
         }
-        extensions.push(Extension { id, critical, value });
+        extensions.push(Extension {
+            id,
+            critical,
+            value,
+        });
     }
     Ok(extensions)
 }

@@ -41,7 +41,10 @@ pub fn normalise_token(token: &[u8]) -> Result<Vec<u8>, NormaliseError> {
     if token.len() > TOKEN_BYTES_MAX {
         return Err(NormaliseError::TooLarge { size: token.len() });
     }
-    let mut cursor = Cursor { bytes: token, at: 0 };
+    let mut cursor = Cursor {
+        bytes: token,
+        at: 0,
+    };
     let content_info = cursor.enter(Tag::SEQUENCE)?;
     let content_type = cursor.verbatim(Some(Tag::OBJECT_IDENTIFIER))?;
     if content_type != ObjectIdentifier::SIGNED_DATA.to_der() {
@@ -52,19 +55,28 @@ pub fn normalise_token(token: &[u8]) -> Result<Vec<u8>, NormaliseError> {
     cursor.leave(explicit)?;
     cursor.leave(content_info)?;
     if cursor.at != token.len() {
-        return Err(NormaliseError::Wrapping(DerError::TrailingBytes { offset: cursor.at }));
+        return Err(NormaliseError::Wrapping(DerError::TrailingBytes {
+            offset: cursor.at,
+        }));
     }
-    Ok(sequence(&[content_type, &tlv(Tag::context(0), &signed_data)]))
+    Ok(sequence(&[
+        content_type,
+        &tlv(Tag::context(0), &signed_data),
+    ]))
 }
 
 fn signed_data(cursor: &mut Cursor<'_>) -> Result<Vec<u8>, NormaliseError> {
     let frame = cursor.enter(Tag::SEQUENCE)?;
     let mut parts = vec![cursor.verbatim(Some(Tag::INTEGER))?.to_vec()];
-    parts.push(cursor.set(Tag::SET, |c| c.verbatim(Some(Tag::SEQUENCE)).map(<[u8]>::to_vec))?);
+    parts.push(cursor.set(Tag::SET, |c| {
+        c.verbatim(Some(Tag::SEQUENCE)).map(<[u8]>::to_vec)
+    })?);
     parts.push(encapsulated_content(cursor)?);
     for number in [0, 1] {
         if cursor.next_is(Tag::context(number)) {
-            parts.push(cursor.set(Tag::context(number), |c| c.verbatim(None).map(<[u8]>::to_vec))?);
+            parts.push(cursor.set(Tag::context(number), |c| {
+                c.verbatim(None).map(<[u8]>::to_vec)
+            })?);
         }
     }
     parts.push(cursor.set(Tag::SET, signer_info)?);
@@ -79,7 +91,10 @@ fn encapsulated_content(cursor: &mut Cursor<'_>) -> Result<Vec<u8>, NormaliseErr
     let content = cursor.octets()?;
     cursor.leave(explicit)?;
     cursor.leave(frame)?;
-    Ok(sequence(&[content_type, &tlv(Tag::context(0), &octet_string(&content))]))
+    Ok(sequence(&[
+        content_type,
+        &tlv(Tag::context(0), &octet_string(&content)),
+    ]))
 }
 
 fn signer_info(cursor: &mut Cursor<'_>) -> Result<Vec<u8>, NormaliseError> {
@@ -88,17 +103,32 @@ fn signer_info(cursor: &mut Cursor<'_>) -> Result<Vec<u8>, NormaliseError> {
     let signer_identifier = cursor.verbatim(None)?;
     let digest_algorithm = cursor.verbatim(Some(Tag::SEQUENCE))?;
     let has_attributes = cursor.next_is(Tag::context(0));
-    let signed_attributes = if has_attributes { cursor.verbatim(None)? } else { &[] };
+    let signed_attributes = if has_attributes {
+        cursor.verbatim(None)?
+    } else {
+        &[]
+    };
     let signature_algorithm = cursor.verbatim(Some(Tag::SEQUENCE))?;
     let signature = octet_string(&cursor.octets()?);
     let unsigned = if cursor.next_is(Tag::context(1)) {
-        cursor.set(Tag::context(1), |c| c.verbatim(Some(Tag::SEQUENCE)).map(<[u8]>::to_vec))?
+        cursor.set(Tag::context(1), |c| {
+            c.verbatim(Some(Tag::SEQUENCE)).map(<[u8]>::to_vec)
+        })?
     } else {
         Vec::new()
     };
     cursor.leave(frame)?;
-    let head = [version, signer_identifier, digest_algorithm, signed_attributes, signature_algorithm];
-    Ok(tlv(Tag::SEQUENCE, &[&head.concat()[..], &signature, &unsigned].concat()))
+    let head = [
+        version,
+        signer_identifier,
+        digest_algorithm,
+        signed_attributes,
+        signature_algorithm,
+    ];
+    Ok(tlv(
+        Tag::SEQUENCE,
+        &[&head.concat()[..], &signature, &unsigned].concat(),
+    ))
 }
 
 /// A position in BER; the walk follows the fixed structure above, so nothing recurses.
@@ -125,9 +155,11 @@ impl<'a> Cursor<'a> {
         let offset = self.at;
         match self.bytes.get(offset) {
             None => Self::wrapping(DerError::Missing { offset, expected }),
-            Some(&found) if Tag(found) != expected => {
-                Self::wrapping(DerError::UnexpectedTag { offset, expected, found: Tag(found) })
-            }
+            Some(&found) if Tag(found) != expected => Self::wrapping(DerError::UnexpectedTag {
+                offset,
+                expected,
+                found: Tag(found),
+            }),
             Some(_) => Ok(()),
         }
     }
@@ -145,17 +177,24 @@ impl<'a> Cursor<'a> {
                 let count = usize::from(first & 0x7f);
                 let octets = self.bytes.get(self.at..self.at + count).ok_or(truncated)?;
                 self.at += count;
-                octets.iter().fold(0usize, |value, &octet| value << 8 | usize::from(octet))
+                octets
+                    .iter()
+                    .fold(0usize, |value, &octet| value << 8 | usize::from(octet))
             }
             _ => return Err(truncated),
         };
-        let end = self.at.checked_add(length).filter(|&end| end <= self.bytes.len());
+        let end = self
+            .at
+            .checked_add(length)
+            .filter(|&end| end <= self.bytes.len());
         end.map(Some).ok_or(truncated)
     }
 
     fn enter(&mut self, tag: Tag) -> Result<Frame, NormaliseError> {
         self.expect(tag)?;
-        Ok(Frame { end: self.header()? })
+        Ok(Frame {
+            end: self.header()?,
+        })
     }
 
     fn at_end(&self, frame: &Frame) -> bool {
@@ -186,7 +225,9 @@ impl<'a> Cursor<'a> {
             self.expect(tag)?;
         }
         let signed_part = |error: DerError| NormaliseError::SignedPart(shift(error, self.at));
-        let element = Reader::new(&self.bytes[self.at..]).read().map_err(signed_part)?;
+        let element = Reader::new(&self.bytes[self.at..])
+            .read()
+            .map_err(signed_part)?;
         element.check_nested().map_err(signed_part)?;
         self.at += element.raw.len();
         Ok(element.raw)
@@ -228,7 +269,10 @@ impl<'a> Cursor<'a> {
         while !self.at_end(&frame) {
             if members.len() == CMS_SET_MEMBERS_MAX {
                 let limit = CMS_SET_MEMBERS_MAX;
-                return Self::wrapping(DerError::TooMany { offset: self.at, limit });
+                return Self::wrapping(DerError::TooMany {
+                    offset: self.at,
+                    limit,
+                });
             }
             members.push(member(self)?);
         }

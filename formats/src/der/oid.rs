@@ -175,7 +175,9 @@ fn parse_arc(text: &str) -> Result<u64, ObjectIdentifierError> {
 }
 
 fn push_arc(contents: &mut Vec<u8>, arc: u64) {
-    let groups = (1..).find(|&n| n * 7 >= 64 || arc >> (n * 7) == 0).unwrap_or(10);
+    let groups = (1..)
+        .find(|&n| n * 7 >= 64 || arc >> (n * 7) == 0)
+        .unwrap_or(10);
     for group in (0..groups).rev() {
         let more = if group == 0 { 0 } else { 0x80 };
         contents.push((arc >> (group * 7)) as u8 & 0x7f | more);
@@ -192,27 +194,44 @@ mod tests {
             ("1.2.840.113549.1.9.16.1.4", ObjectIdentifier::TST_INFO),
             ("2.16.840.1.101.3.4.2.1", ObjectIdentifier::SHA256),
             ("1.3.6.1.5.5.7.3.8", ObjectIdentifier::TIME_STAMPING),
-            ("1.2.840.113549.1.9.16.2.47", ObjectIdentifier::SIGNING_CERTIFICATE_V2),
+            (
+                "1.2.840.113549.1.9.16.2.47",
+                ObjectIdentifier::SIGNING_CERTIFICATE_V2,
+            ),
             ("1.3.132.0.34", ObjectIdentifier::P384),
         ] {
             assert_eq!(known.to_string(), text);
             assert_eq!(text.parse(), Ok(known));
         }
-        assert_eq!("2.999.3".parse::<ObjectIdentifier>().map(|o| o.to_string()), Ok("2.999.3".into()));
+        assert_eq!(
+            "2.999.3".parse::<ObjectIdentifier>().map(|o| o.to_string()),
+            Ok("2.999.3".into())
+        );
     }
 
     #[test]
     fn wrong_text_and_octets_are_refused() {
         for text in ["", "1", "3.1", "1.40"] {
-            let expected =
-                if text.is_empty() { ObjectIdentifierError::Arc } else { ObjectIdentifierError::Root };
+            let expected = if text.is_empty() {
+                ObjectIdentifierError::Arc
+            } else {
+                ObjectIdentifierError::Root
+            };
             assert_eq!(text.parse::<ObjectIdentifier>(), Err(expected), "{text:?}");
         }
         for text in ["1.2.03", "1.2.x", "1.2.4294967296", "1..2"] {
-            assert_eq!(text.parse::<ObjectIdentifier>(), Err(ObjectIdentifierError::Arc), "{text:?}");
+            assert_eq!(
+                text.parse::<ObjectIdentifier>(),
+                Err(ObjectIdentifierError::Arc),
+                "{text:?}"
+            );
         }
         for contents in [&[][..], &[0x2a, 0x80], &[0x2a, 0x80, 0x01], &[0x2a, 0x86]] {
-            assert_eq!(ObjectIdentifier::from_contents(contents), None, "{contents:?}");
+            assert_eq!(
+                ObjectIdentifier::from_contents(contents),
+                None,
+                "{contents:?}"
+            );
         }
     }
 }

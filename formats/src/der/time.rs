@@ -15,10 +15,18 @@ const GENERALIZED_FROM_YEAR: i16 = 2050;
 /// [`DerError::UnexpectedTag`], [`DerError::Time`].
 pub fn read_generalized_time(element: &Tlv<'_>) -> Result<Timestamp, DerError> {
     if element.tag != Tag::GENERALIZED_TIME {
-        let Tlv { offset, tag: found, .. } = *element;
-        return Err(DerError::UnexpectedTag { offset, expected: Tag::GENERALIZED_TIME, found });
+        let Tlv {
+            offset, tag: found, ..
+        } = *element;
+        return Err(DerError::UnexpectedTag {
+            offset,
+            expected: Tag::GENERALIZED_TIME,
+            found,
+        });
     }
-    let error = DerError::Time { offset: element.offset };
+    let error = DerError::Time {
+        offset: element.offset,
+    };
     let (year, rest) = element.contents.split_at_checked(4).ok_or(error)?;
     instant(digits(year).ok_or(error)?, rest, true).ok_or(error)
 }
@@ -28,12 +36,23 @@ pub fn read_generalized_time(element: &Tlv<'_>) -> Result<Timestamp, DerError> {
 /// # Errors
 /// [`DerError::UnexpectedTag`], [`DerError::Time`].
 pub fn read_x509_time(element: &Tlv<'_>) -> Result<Timestamp, DerError> {
-    let Tlv { offset, tag: found, contents, .. } = *element;
+    let Tlv {
+        offset,
+        tag: found,
+        contents,
+        ..
+    } = *element;
     let error = DerError::Time { offset };
     let digits_of_year = match found {
         Tag::UTC_TIME => 2,
         Tag::GENERALIZED_TIME => 4,
-        _ => return Err(DerError::UnexpectedTag { offset, expected: Tag::UTC_TIME, found }),
+        _ => {
+            return Err(DerError::UnexpectedTag {
+                offset,
+                expected: Tag::UTC_TIME,
+                found,
+            });
+        }
     };
     let (year, rest) = contents.split_at_checked(digits_of_year).ok_or(error)?;
     let year = digits(year).ok_or(error)?;
@@ -54,8 +73,16 @@ fn instant(year: u32, rest: &[u8], fraction_allowed: bool) -> Option<Timestamp> 
         _ => return None,
     };
     let year = i16::try_from(year).ok()?;
-    let civil =
-        DateTime::new(year, field(0)?, field(2)?, field(4)?, field(6)?, field(8)?, nanoseconds).ok()?;
+    let civil = DateTime::new(
+        year,
+        field(0)?,
+        field(2)?,
+        field(4)?,
+        field(6)?,
+        field(8)?,
+        nanoseconds,
+    )
+    .ok()?;
     Offset::UTC.to_timestamp(civil).ok()
 }
 
@@ -64,7 +91,9 @@ fn nanoseconds(fraction: &[u8]) -> Option<i32> {
         return None;
     }
     let scale = 10i32.pow(9 - fraction.len() as u32);
-    i32::try_from(digits(fraction)?).ok().map(|value| value * scale)
+    i32::try_from(digits(fraction)?)
+        .ok()
+        .map(|value| value * scale)
 }
 
 fn digits(text: &[u8]) -> Option<u32> {
@@ -93,9 +122,15 @@ pub fn x509_time(at: Timestamp) -> Vec<u8> {
     let civil = Offset::UTC.to_datetime(at);
     let rest = month_to_second(&civil);
     if (1950..GENERALIZED_FROM_YEAR).contains(&civil.year()) {
-        tlv(Tag::UTC_TIME, format!("{:02}{rest}Z", civil.year() % 100).as_bytes())
+        tlv(
+            Tag::UTC_TIME,
+            format!("{:02}{rest}Z", civil.year() % 100).as_bytes(),
+        )
     } else {
-        tlv(Tag::GENERALIZED_TIME, format!("{:04}{rest}Z", civil.year()).as_bytes())
+        tlv(
+            Tag::GENERALIZED_TIME,
+            format!("{:04}{rest}Z", civil.year()).as_bytes(),
+        )
     }
 }
 
@@ -117,16 +152,35 @@ mod tests {
 
     #[test]
     fn generalized_times_have_one_spelling() {
-        for text in ["20261124012506Z", "20261124012506.5Z", "20261124012506.000000001Z"] {
+        for text in [
+            "20261124012506Z",
+            "20261124012506.5Z",
+            "20261124012506.000000001Z",
+        ] {
             let at = generalized(text).expect("well formed");
-            assert_eq!(generalized_time(at), tlv(Tag::GENERALIZED_TIME, text.as_bytes()));
+            assert_eq!(
+                generalized_time(at),
+                tlv(Tag::GENERALIZED_TIME, text.as_bytes())
+            );
         }
         for text in [
-            "", "2026", "20261124012506", "20261124012506.Z", "20261124012506.50Z", "20261124012506+0100",
-            "20261324012506Z", "20260230012506Z", "20261124012560Z", "2026112401250xZ",
+            "",
+            "2026",
+            "20261124012506",
+            "20261124012506.Z",
+            "20261124012506.50Z",
+            "20261124012506+0100",
+            "20261324012506Z",
+            "20260230012506Z",
+            "20261124012560Z",
+            "2026112401250xZ",
             "20261124012506.0000000001Z",
         ] {
-            assert_eq!(generalized(text), Err(DerError::Time { offset: 0 }), "{text:?}");
+            assert_eq!(
+                generalized(text),
+                Err(DerError::Time { offset: 0 }),
+                "{text:?}"
+            );
         }
     }
 
@@ -139,12 +193,22 @@ mod tests {
         ] {
             let at: Timestamp = text.parse().expect("an instant");
             assert_eq!(x509_time(at), expected);
-            assert_eq!(read_x509_time(&Reader::new(expected).read().expect("DER")), Ok(at));
+            assert_eq!(
+                read_x509_time(&Reader::new(expected).read().expect("DER")),
+                Ok(at)
+            );
         }
         let integer = [2, 1, 0];
         let element = Reader::new(&integer).read().expect("DER");
-        let wrong = |expected| DerError::UnexpectedTag { offset: 0, expected, found: Tag::INTEGER };
+        let wrong = |expected| DerError::UnexpectedTag {
+            offset: 0,
+            expected,
+            found: Tag::INTEGER,
+        };
         assert_eq!(read_x509_time(&element), Err(wrong(Tag::UTC_TIME)));
-        assert_eq!(read_generalized_time(&element), Err(wrong(Tag::GENERALIZED_TIME)));
+        assert_eq!(
+            read_generalized_time(&element),
+            Err(wrong(Tag::GENERALIZED_TIME))
+        );
     }
 }

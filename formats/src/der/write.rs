@@ -44,7 +44,11 @@ pub fn set_of<E: AsRef<[u8]>>(tag: Tag, mut elements: Vec<E>) -> Vec<u8> {
 pub fn integer(magnitude: &[u8]) -> Vec<u8> {
     let leading = magnitude.iter().take_while(|&&octet| octet == 0).count();
     let digits = &magnitude[leading..];
-    let sign_octet: &[u8] = if digits.first().is_none_or(|first| first & 0x80 != 0) { &[0] } else { &[] };
+    let sign_octet: &[u8] = if digits.first().is_none_or(|first| first & 0x80 != 0) {
+        &[0]
+    } else {
+        &[]
+    };
     tlv(Tag::INTEGER, &[sign_octet, digits].concat())
 }
 
@@ -86,6 +90,9 @@ mod tests {
 
     #[test]
     fn sets_are_sorted() {
-        assert_eq!(set_of(Tag::SET, vec![integer(&[2]), integer(&[1])]), [0x31, 6, 2, 1, 1, 2, 1, 2]);
+        assert_eq!(
+            set_of(Tag::SET, vec![integer(&[2]), integer(&[1])]),
+            [0x31, 6, 2, 1, 1, 2, 1, 2]
+        );
     }
 }

@@ -2,7 +2,8 @@
 
 use super::{ReducedHashtree, TreeDigest};
 use crate::bounds::{
-    ARCHIVE_TIME_STAMPS_MAX, EVIDENCE_RECORD_BYTES_MAX, PARTIAL_HASHTREE_VALUES_MAX, REDUCED_HASHTREE_LISTS_MAX,
+    ARCHIVE_TIME_STAMPS_MAX, EVIDENCE_RECORD_BYTES_MAX, PARTIAL_HASHTREE_VALUES_MAX,
+    REDUCED_HASHTREE_LISTS_MAX,
 };
 use crate::cms::{AlgorithmIdentifier, HashAlgorithm};
 use crate::der::{self, DerError, ObjectIdentifier, Reader, Tag, Tlv, octet_string, sequence, tlv};
@@ -96,14 +97,22 @@ impl<'a> EvidenceRecord<'a> {
             return Err(RecordError::Version { found: version });
         }
         let algorithms = reader.sequence()?.all(ARCHIVE_TIME_STAMPS_MAX)?;
-        let algorithms = algorithms.iter().map(|a| AlgorithmIdentifier::read(a.reader()).map(|a| a.algorithm));
+        let algorithms = algorithms
+            .iter()
+            .map(|a| AlgorithmIdentifier::read(a.reader()).map(|a| a.algorithm));
         let digest_algorithms = algorithms.collect::<Result<_, _>>()?;
         let has_crypto_infos = reader.optional(Tag::context(0))?.is_some();
         let has_encryption_info = reader.optional(Tag::context(1))?.is_some();
         let sequence = reader.expect(Tag::SEQUENCE)?;
         reader.finish()?;
         let chains = read_chains(&sequence)?;
-        Ok(Self { digest_algorithms, has_crypto_infos, has_encryption_info, chains, sequence: sequence.raw })
+        Ok(Self {
+            digest_algorithms,
+            has_crypto_infos,
+            has_encryption_info,
+            chains,
+            sequence: sequence.raw,
+        })
     }
 
     /// The archiveTimeStampSequence as stored, one whole element: what a hash-tree renewal of this record hashes.
@@ -115,7 +124,12 @@ impl<'a> EvidenceRecord<'a> {
     /// The sequence as it was when only its first `chains` existed.
     #[must_use]
     pub fn sequence_before(&self, chains: usize) -> Vec<u8> {
-        let earlier: Vec<&[u8]> = self.chains.iter().take(chains).map(|chain| chain.raw).collect();
+        let earlier: Vec<&[u8]> = self
+            .chains
+            .iter()
+            .take(chains)
+            .map(|chain| chain.raw)
+            .collect();
         sequence(&earlier)
     }
 }
@@ -128,18 +142,38 @@ fn read_chains<'a>(element: &Tlv<'a>) -> Result<Vec<ArchiveTimeStampChain<'a>>, 
             return Err(unexpected(&chain).into());
         }
         let time_stamps = chain.reader().all(ARCHIVE_TIME_STAMPS_MAX)?;
-        budget = budget.checked_sub(time_stamps.len()).ok_or(RecordError::TooManyTimeStamps)?;
-        let time_stamps = time_stamps.iter().map(ArchiveTimeStamp::read).collect::<Result<Vec<_>, _>>()?;
+        budget = budget
+            .checked_sub(time_stamps.len())
+            .ok_or(RecordError::TooManyTimeStamps)?;
+        let time_stamps = time_stamps
+            .iter()
+            .map(ArchiveTimeStamp::read)
+            .collect::<Result<Vec<_>, _>>()?;
         if time_stamps.is_empty() {
-            return Err(RecordError::Empty { offset: chain.offset });
+            return Err(RecordError::Empty {
+                offset: chain.offset,
+            });
         }
-        chains.push(ArchiveTimeStampChain { raw: chain.raw, time_stamps });
+        chains.push(ArchiveTimeStampChain {
+            raw: chain.raw,
+            time_stamps,
+        });
     }
-    if chains.is_empty() { Err(RecordError::Empty { offset: element.offset }) } else { Ok(chains) }
+    if chains.is_empty() {
+        Err(RecordError::Empty {
+            offset: element.offset,
+        })
+    } else {
+        Ok(chains)
+    }
 }
 
 fn unexpected(element: &Tlv<'_>) -> DerError {
-    DerError::UnexpectedTag { offset: element.offset, expected: Tag::SEQUENCE, found: element.tag }
+    DerError::UnexpectedTag {
+        offset: element.offset,
+        expected: Tag::SEQUENCE,
+        found: element.tag,
+    }
 }
 
 impl<'a> ArchiveTimeStamp<'a> {
@@ -149,20 +183,33 @@ impl<'a> ArchiveTimeStamp<'a> {
         }
         let mut reader = element.reader();
         let algorithm = reader.optional(Tag::context(0))?;
-        let algorithm = algorithm.map(|a| AlgorithmIdentifier::read(a.reader())).transpose()?;
+        let algorithm = algorithm
+            .map(|a| AlgorithmIdentifier::read(a.reader()))
+            .transpose()?;
         let has_attributes = reader.optional(Tag::context(1))?.is_some();
-        let reduced_hashtree = reader.optional(Tag::context(2))?.as_ref().map(read_lists).transpose()?;
+        let reduced_hashtree = reader
+            .optional(Tag::context(2))?
+            .as_ref()
+            .map(read_lists)
+            .transpose()?;
         let token = reader.expect(Tag::SEQUENCE)?.raw;
         reader.finish()?;
         let digest_algorithm = algorithm.map(|a| a.algorithm);
-        Ok(Self { digest_algorithm, has_attributes, reduced_hashtree, token })
+        Ok(Self {
+            digest_algorithm,
+            has_attributes,
+            reduced_hashtree,
+            token,
+        })
     }
 }
 
 fn read_lists<'a>(element: &Tlv<'a>) -> Result<Vec<Vec<&'a [u8]>>, RecordError> {
     let lists = element.reader().all(REDUCED_HASHTREE_LISTS_MAX)?;
     if lists.is_empty() {
-        return Err(RecordError::EmptyList { offset: element.offset });
+        return Err(RecordError::EmptyList {
+            offset: element.offset,
+        });
     }
     lists.iter().map(read_values).collect()
 }
@@ -173,7 +220,9 @@ fn read_values<'a>(list: &Tlv<'a>) -> Result<Vec<&'a [u8]>, RecordError> {
     }
     let values = list.reader().all(PARTIAL_HASHTREE_VALUES_MAX)?;
     if values.is_empty() {
-        return Err(RecordError::EmptyList { offset: list.offset });
+        return Err(RecordError::EmptyList {
+            offset: list.offset,
+        });
     }
     let value = |value: &Tlv<'a>| Reader::single(value.raw, Tag::OCTET_STRING).map(|v| v.contents);
     Ok(values.iter().map(value).collect::<Result<_, _>>()?)
@@ -192,9 +241,20 @@ pub struct NewArchiveTimeStamp<'a> {
 
 impl NewArchiveTimeStamp<'_> {
     fn to_der(&self) -> Vec<u8> {
-        let algorithm = tlv(Tag::context(0), &self.algorithm.object_identifier().to_der());
-        let lists: Vec<u8> = self.path.iter().flat_map(|value| sequence(&[&octet_string(value)])).collect();
-        let tree = if lists.is_empty() { Vec::new() } else { tlv(Tag::context(2), &lists) };
+        let algorithm = tlv(
+            Tag::context(0),
+            &self.algorithm.object_identifier().to_der(),
+        );
+        let lists: Vec<u8> = self
+            .path
+            .iter()
+            .flat_map(|value| sequence(&[&octet_string(value)]))
+            .collect();
+        let tree = if lists.is_empty() {
+            Vec::new()
+        } else {
+            tlv(Tag::context(2), &lists)
+        };
         sequence(&[&algorithm, &tree, self.token])
     }
 }
@@ -208,7 +268,11 @@ impl NewArchiveTimeStamp<'_> {
 #[must_use]
 pub fn encode_record<D: TreeDigest>(path: &ReducedHashtree<D>, token: &[u8]) -> Vec<u8> {
     let path = path.path().iter().map(TreeDigest::bytes).collect();
-    encode_renewed_record(&[vec![NewArchiveTimeStamp { algorithm: D::ALGORITHM, path, token }]])
+    encode_renewed_record(&[vec![NewArchiveTimeStamp {
+        algorithm: D::ALGORITHM,
+        path,
+        token,
+    }]])
 }
 
 /// Encodes a record with its renewals.
@@ -225,13 +289,23 @@ pub fn encode_renewed_record(chains: &[Vec<NewArchiveTimeStamp<'_>>]) -> Vec<u8>
             algorithms.push(time_stamp.algorithm);
         }
     }
-    let algorithms: Vec<u8> = algorithms.into_iter().flat_map(HashAlgorithm::to_der).collect();
+    let algorithms: Vec<u8> = algorithms
+        .into_iter()
+        .flat_map(HashAlgorithm::to_der)
+        .collect();
     let chain = |time_stamps: &Vec<NewArchiveTimeStamp<'_>>| {
-        let time_stamps: Vec<u8> = time_stamps.iter().flat_map(NewArchiveTimeStamp::to_der).collect();
+        let time_stamps: Vec<u8> = time_stamps
+            .iter()
+            .flat_map(NewArchiveTimeStamp::to_der)
+            .collect();
         sequence(&[&time_stamps])
     };
     let chains: Vec<u8> = chains.iter().flat_map(chain).collect();
-    sequence(&[&der::integer(&[1]), &sequence(&[&algorithms]), &sequence(&[&chains])])
+    sequence(&[
+        &der::integer(&[1]),
+        &sequence(&[&algorithms]),
+        &sequence(&[&chains]),
+    ])
 }
 
 /// What a time-stamp renewal covers: the digest of the token that it renews.
@@ -253,6 +327,10 @@ pub fn time_stamp_renewal_digest(algorithm: HashAlgorithm, token: &[u8]) -> Vec<
 /// # Standard
 /// RFC 4998 §5.2 (hash-tree renewal, step 4).
 #[must_use]
-pub fn hash_tree_renewal_digest(algorithm: HashAlgorithm, object: &[u8], sequence: &[u8]) -> Vec<u8> {
+pub fn hash_tree_renewal_digest(
+    algorithm: HashAlgorithm,
+    object: &[u8],
+    sequence: &[u8],
+) -> Vec<u8> {
     algorithm.digest(&[object, &algorithm.digest(&[sequence])])
 }

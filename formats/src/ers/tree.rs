@@ -55,8 +55,11 @@ macro_rules! tree_digest {
     };
 }
 
-tree_digest!(Sha256Digest, sha2::Sha256, Sha256, |blind| Sha256Digest(blind.0));
-tree_digest!(Sha512Digest, sha2::Sha512, Sha512, |blind| blind.for_sha512());
+tree_digest!(Sha256Digest, sha2::Sha256, Sha256, |blind| Sha256Digest(
+    blind.0
+));
+tree_digest!(Sha512Digest, sha2::Sha512, Sha512, |blind| blind
+    .for_sha512());
 
 /// Whether an object of this size could be the two (or more) children of some node, hashed again.
 ///
@@ -159,7 +162,10 @@ impl<D: TreeDigest> EvidenceTree<D> {
     pub fn siblings(&self, index: LeafIndex) -> Result<Vec<D>, TreeError> {
         let LeafIndex(mut at) = index;
         if at >= self.leaf_count() {
-            return Err(TreeError::NoSuchLeaf { index: at, leaves: self.leaf_count() });
+            return Err(TreeError::NoSuchLeaf {
+                index: at,
+                leaves: self.leaf_count(),
+            });
         }
         let mut siblings = Vec::with_capacity(self.levels.len());
         for level in &self.levels {
@@ -188,7 +194,10 @@ impl<D: TreeDigest> ReducedHashtree<D> {
     pub fn root(&self) -> D {
         let mut path = self.path.iter();
         // The constructor puts the object's digest first.
-        let first = path.next().copied().expect("a path begins with its object's digest");
+        let first = path
+            .next()
+            .copied()
+            .expect("a path begins with its object's digest");
         path.fold(first, |below, sibling| D::combine(&below, sibling))
     }
 }
@@ -214,7 +223,10 @@ pub fn reduced_hashtree<D: TreeDigest>(
     if tree.levels[0][index.0] != leaf {
         return Err(TreeError::LeafDiffers { index: index.0 });
     }
-    let path = std::iter::once(digest).chain(blind).chain(siblings).collect();
+    let path = std::iter::once(digest)
+        .chain(blind)
+        .chain(siblings)
+        .collect();
     Ok(ReducedHashtree { path })
 }
 
@@ -230,11 +242,17 @@ mod tests {
     fn every_path_of_every_small_tree_leads_to_the_root() {
         for leaves in 1..=33 {
             let blind = |n: usize| Sha256Digest::of(&[n as u8]);
-            let values = (0..leaves).map(|n| leaf_value(&leaf(n), &blind(n))).collect();
+            let values = (0..leaves)
+                .map(|n| leaf_value(&leaf(n), &blind(n)))
+                .collect();
             let tree = EvidenceTree::from_leaf_values(values).expect("leaves");
             for n in 0..leaves {
                 let path = reduced_hashtree(&tree, LeafIndex(n), leaf(n), Some(blind(n)));
-                assert_eq!(path.map(|p| p.root()), Ok(tree.root()), "leaf {n} of {leaves}");
+                assert_eq!(
+                    path.map(|p| p.root()),
+                    Ok(tree.root()),
+                    "leaf {n} of {leaves}"
+                );
             }
         }
     }
@@ -259,14 +277,22 @@ mod tests {
         let none = EvidenceTree::<Sha512Digest>::from_leaf_values(Vec::new());
         assert_eq!(none, Err(TreeError::Empty));
         let tree = EvidenceTree::from_leaf_values(vec![leaf(0)]).expect("a leaf");
-        assert_eq!(tree.siblings(LeafIndex(1)), Err(TreeError::NoSuchLeaf { index: 1, leaves: 1 }));
+        assert_eq!(
+            tree.siblings(LeafIndex(1)),
+            Err(TreeError::NoSuchLeaf {
+                index: 1,
+                leaves: 1
+            })
+        );
         let other = reduced_hashtree(&tree, LeafIndex(0), leaf(1), None);
         assert_eq!(other, Err(TreeError::LeafDiffers { index: 0 }));
     }
 
     #[test]
     fn sizes_of_nodes_are_suspicious() {
-        let suspicious: Vec<u64> = (0..200).filter(|&s| could_pass_for_a_node(s, HashAlgorithm::Sha256)).collect();
+        let suspicious: Vec<u64> = (0..200)
+            .filter(|&s| could_pass_for_a_node(s, HashAlgorithm::Sha256))
+            .collect();
         assert_eq!(suspicious, [64, 96, 128, 160, 192]);
     }
 }

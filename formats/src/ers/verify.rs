@@ -2,10 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::{ArchiveTimeStamp, EvidenceRecord, hash_tree_renewal_digest, time_stamp_renewal_digest};
+use super::{
+    ArchiveTimeStamp, EvidenceRecord, hash_tree_renewal_digest, time_stamp_renewal_digest,
+};
 use crate::cms::HashAlgorithm;
 use crate::der::{NormaliseError, ObjectIdentifier, normalise_token};
-use crate::tsp::{AuditContext, AuditReport, MessageImprint, TimeStampToken, TokenError, Trust, audit_token};
+use crate::tsp::{
+    AuditContext, AuditReport, MessageImprint, TimeStampToken, TokenError, Trust, audit_token,
+};
 
 /// Digests of one archived object, by every algorithm that a record may need.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,8 +21,11 @@ impl DataObject {
     /// Hashes the object's bytes with every accepted algorithm.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        let digest = |algorithm: HashAlgorithm| MessageImprint::new(algorithm, &algorithm.digest(&[bytes]));
-        Self { digests: HashAlgorithm::ALL.into_iter().filter_map(digest).collect() }
+        let digest =
+            |algorithm: HashAlgorithm| MessageImprint::new(algorithm, &algorithm.digest(&[bytes]));
+        Self {
+            digests: HashAlgorithm::ALL.into_iter().filter_map(digest).collect(),
+        }
     }
 
     /// Takes digests already computed.
@@ -28,7 +35,10 @@ impl DataObject {
     }
 
     fn digest(&self, algorithm: HashAlgorithm) -> Option<&[u8]> {
-        self.digests.iter().find(|digest| digest.algorithm() == algorithm).map(MessageImprint::digest)
+        self.digests
+            .iter()
+            .find(|digest| digest.algorithm() == algorithm)
+            .map(MessageImprint::digest)
     }
 }
 
@@ -134,7 +144,9 @@ pub enum EvidenceError {
         at: AtsPosition,
     },
     /// The first list does not have the digest of object and earlier sequence.
-    #[error("{at}: the first list does not have the digest of object {object} and the sequence before")]
+    #[error(
+        "{at}: the first list does not have the digest of object {object} and the sequence before"
+    )]
     SequenceNotCovered {
         /// Where.
         at: AtsPosition,
@@ -155,8 +167,8 @@ pub enum EvidenceError {
         /// Where.
         at: AtsPosition,
     },
-    /// A time-stamp that is not later than the one before.
-    #[error("{at}: {found} is not after {previous}")]
+    /// A time-stamp earlier than the one before.
+    #[error("{at}: {found} is before {previous}, the time of the one before")]
     TimeNotAscending {
         /// Where.
         at: AtsPosition,
@@ -219,7 +231,10 @@ impl EvidenceRecord<'_> {
     /// # Standard
     /// RFC 4998 §4.3.
     pub fn verify_first(&self, objects: &[DataObject]) -> Result<CoveredTimeStamp, EvidenceError> {
-        let at = AtsPosition { chain: 0, time_stamp: 0 };
+        let at = AtsPosition {
+            chain: 0,
+            time_stamp: 0,
+        };
         let time_stamp = &self.chains[0].time_stamps[0];
         self.verify_time_stamp(at, time_stamp, objects, &mut Shape::default())
     }
@@ -231,16 +246,28 @@ impl EvidenceRecord<'_> {
     ///
     /// # Standard
     /// RFC 4998 §4.3 and §5.3; the hash of a hash-tree renewal as at [`hash_tree_renewal_digest`].
-    pub fn verify_sequence(&self, objects: &[DataObject]) -> Result<SequenceEvidence, EvidenceError> {
+    pub fn verify_sequence(
+        &self,
+        objects: &[DataObject],
+    ) -> Result<SequenceEvidence, EvidenceError> {
         let mut shape = Shape::default();
         let mut time_stamps: Vec<CoveredTimeStamp> = Vec::new();
         for (chain, stamps) in self.chains.iter().enumerate() {
             for (index, time_stamp) in stamps.time_stamps.iter().enumerate() {
-                let at = AtsPosition { chain, time_stamp: index };
+                let at = AtsPosition {
+                    chain,
+                    time_stamp: index,
+                };
                 let covered = self.verify_time_stamp(at, time_stamp, objects, &mut shape)?;
-                if let Some(previous) = time_stamps.last().filter(|p| p.gen_time >= covered.gen_time) {
+                // Equal times stand: authorities that cut to the second give them to a renewal within it.
+                if let Some(previous) = time_stamps.last().filter(|p| p.gen_time > covered.gen_time)
+                {
                     let (previous, found) = (previous.gen_time, covered.gen_time);
-                    return Err(EvidenceError::TimeNotAscending { at, previous, found });
+                    return Err(EvidenceError::TimeNotAscending {
+                        at,
+                        previous,
+                        found,
+                    });
                 }
                 time_stamps.push(covered);
             }
@@ -262,11 +289,22 @@ impl EvidenceRecord<'_> {
         let field = &token.tst_info().imprint;
         if field.algorithm != algorithm.object_identifier() {
             let found = field.algorithm.clone();
-            return Err(EvidenceError::ImprintAlgorithm { at, expected: algorithm, found });
+            return Err(EvidenceError::ImprintAlgorithm {
+                at,
+                expected: algorithm,
+                found,
+            });
         }
-        let imprint = field.message_imprint().filter(|imprint| imprint.digest() == root);
+        let imprint = field
+            .message_imprint()
+            .filter(|imprint| imprint.digest() == root);
         let imprint = imprint.ok_or(EvidenceError::ImprintDiffers { at })?;
-        Ok(CoveredTimeStamp { at, imprint, gen_time: token.tst_info().gen_time, token })
+        Ok(CoveredTimeStamp {
+            at,
+            imprint,
+            gen_time: token.tst_info().gen_time,
+            token,
+        })
     }
 
     /// The hash function of a path: named, listed, and one for the whole chain.
@@ -278,15 +316,21 @@ impl EvidenceRecord<'_> {
     ) -> Result<HashAlgorithm, EvidenceError> {
         let named = time_stamp.digest_algorithm.as_ref();
         let named = named.unwrap_or(&token.tst_info().imprint.algorithm);
-        let algorithm = HashAlgorithm::from_object_identifier(named)
-            .ok_or_else(|| EvidenceError::AlgorithmNotSupported { at, algorithm: named.clone() })?;
+        let algorithm = HashAlgorithm::from_object_identifier(named).ok_or_else(|| {
+            EvidenceError::AlgorithmNotSupported {
+                at,
+                algorithm: named.clone(),
+            }
+        })?;
         if !self.digest_algorithms.contains(named) {
             return Err(EvidenceError::AlgorithmNotListed { at, algorithm });
         }
         match self.chain_algorithm(at.chain)? {
-            Some(expected) if expected != algorithm => {
-                Err(EvidenceError::ChainAlgorithm { at, expected, found: algorithm })
-            }
+            Some(expected) if expected != algorithm => Err(EvidenceError::ChainAlgorithm {
+                at,
+                expected,
+                found: algorithm,
+            }),
             _ => Ok(algorithm),
         }
     }
@@ -297,8 +341,16 @@ impl EvidenceRecord<'_> {
         if let Some(named) = &first.digest_algorithm {
             return Ok(HashAlgorithm::from_object_identifier(named));
         }
-        let token = read_token(AtsPosition { chain, time_stamp: 0 }, first.token)?;
-        Ok(HashAlgorithm::from_object_identifier(&token.tst_info().imprint.algorithm))
+        let token = read_token(
+            AtsPosition {
+                chain,
+                time_stamp: 0,
+            },
+            first.token,
+        )?;
+        Ok(HashAlgorithm::from_object_identifier(
+            &token.tst_info().imprint.algorithm,
+        ))
     }
 
     /// What the first list must have, with the error that says what is missing.
@@ -318,10 +370,17 @@ impl EvidenceRecord<'_> {
         }
         let earlier = self.sequence_before(at.chain);
         let value = |(object, data): (usize, &DataObject)| {
-            let missing = EvidenceError::DigestNotGiven { at, object, algorithm };
+            let missing = EvidenceError::DigestNotGiven {
+                at,
+                object,
+                algorithm,
+            };
             let digest = data.digest(algorithm).ok_or(missing)?;
             Ok(if at.chain == 0 {
-                (digest.to_vec(), EvidenceError::ObjectNotCovered { at, object })
+                (
+                    digest.to_vec(),
+                    EvidenceError::ObjectNotCovered { at, object },
+                )
             } else {
                 let digest = hash_tree_renewal_digest(algorithm, digest, &earlier);
                 (digest, EvidenceError::SequenceNotCovered { at, object })
@@ -337,9 +396,16 @@ fn read_token(at: AtsPosition, stored: &[u8]) -> Result<TimeStampToken, Evidence
         Err(error) => error,
     };
     // Old records hold BER inside; it is read normalised, while renewals hash what is stored.
-    let normalised = normalise_token(stored)
-        .map_err(|normalise| EvidenceError::Token { at, error, normalise: Some(normalise) })?;
-    TimeStampToken::parse(&normalised).map_err(|error| EvidenceError::Token { at, error, normalise: None })
+    let normalised = normalise_token(stored).map_err(|normalise| EvidenceError::Token {
+        at,
+        error,
+        normalise: Some(normalise),
+    })?;
+    TimeStampToken::parse(&normalised).map_err(|error| EvidenceError::Token {
+        at,
+        error,
+        normalise: None,
+    })
 }
 
 /// Walks the lists up to the root.
@@ -353,20 +419,35 @@ fn root(
     let Some(lists) = &time_stamp.reduced_hashtree else {
         return match required {
             [(only, _)] => Ok(only.clone()),
-            several => Err(EvidenceError::TreeAbsent { at, objects: several.len() }),
+            several => Err(EvidenceError::TreeAbsent {
+                at,
+                objects: several.len(),
+            }),
         };
     };
     let expected = algorithm.digest_len();
     if let Some(value) = lists.iter().flatten().find(|value| value.len() != expected) {
-        return Err(EvidenceError::HashLength { at, expected, found: value.len() });
+        return Err(EvidenceError::HashLength {
+            at,
+            expected,
+            found: value.len(),
+        });
     }
     let first = &lists[0];
-    if let Some((_, missing)) = required.iter().find(|(value, _)| !first.contains(&value.as_slice())) {
+    if let Some((_, missing)) = required
+        .iter()
+        .find(|(value, _)| !first.contains(&value.as_slice()))
+    {
         return Err(missing.clone());
     }
     shape.n_ary |= lists[1..].iter().any(|list| list.len() > 1);
-    shape.orphans += first.iter().filter(|value| !required.iter().any(|(r, _)| r == **value)).count();
-    Ok(lists.iter().fold(Vec::new(), |below, list| combine(algorithm, below, list)))
+    shape.orphans += first
+        .iter()
+        .filter(|value| !required.iter().any(|(r, _)| r == **value))
+        .count();
+    Ok(lists
+        .iter()
+        .fold(Vec::new(), |below, list| combine(algorithm, below, list)))
 }
 
 /// Hashes a list's values and the value from below in ascending order; a value alone stays as it is.
@@ -396,7 +477,11 @@ impl RecordReport {
     #[must_use]
     pub fn proven_since(&self) -> Option<Timestamp> {
         let all_hold = self.tokens.iter().all(|report| report.verified().is_some());
-        self.evidence.time_stamps.first().filter(|_| all_hold).map(|first| first.gen_time)
+        self.evidence
+            .time_stamps
+            .first()
+            .filter(|_| all_hold)
+            .map(|first| first.gen_time)
     }
 }
 
@@ -416,11 +501,24 @@ pub fn audit_record(
     now: Timestamp,
 ) -> Result<RecordReport, EvidenceError> {
     let evidence = record.verify_sequence(objects)?;
-    let later = evidence.time_stamps.iter().skip(1).map(|next| next.gen_time).chain([now]);
-    let tokens = evidence.time_stamps.iter().zip(later).map(|(covered, known_at)| {
-        let context = AuditContext { trust: *trust, imprint: covered.imprint, known_at: Some(known_at) };
-        audit_token(covered.token.as_bytes(), &context)
-    });
+    let later = evidence
+        .time_stamps
+        .iter()
+        .skip(1)
+        .map(|next| next.gen_time)
+        .chain([now]);
+    let tokens = evidence
+        .time_stamps
+        .iter()
+        .zip(later)
+        .map(|(covered, known_at)| {
+            let context = AuditContext {
+                trust: *trust,
+                imprint: covered.imprint,
+                known_at: Some(known_at),
+            };
+            audit_token(covered.token.as_bytes(), &context)
+        });
     let tokens = tokens.collect();
     Ok(RecordReport { evidence, tokens })
 }

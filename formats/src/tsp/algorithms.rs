@@ -73,14 +73,27 @@ impl AlgorithmPolicy {
     ///
     /// # Errors
     /// [`CheckError::AlgorithmNotAccepted`], [`CheckError::AlgorithmExpired`].
-    pub fn check(&self, algorithm: Algorithm, bits: usize, at: Timestamp) -> Result<(), CheckError> {
-        let covering = self.rules.iter().filter(|rule| rule.algorithm == algorithm && bits >= rule.bits_min);
+    pub fn check(
+        &self,
+        algorithm: Algorithm,
+        bits: usize,
+        at: Timestamp,
+    ) -> Result<(), CheckError> {
+        let covering = self
+            .rules
+            .iter()
+            .filter(|rule| rule.algorithm == algorithm && bits >= rule.bits_min);
         let ends: Vec<Option<Timestamp>> = covering.map(|rule| rule.until).collect();
         if ends.iter().any(|end| end.is_none_or(|end| at < end)) {
             return Ok(());
         }
         match ends.into_iter().flatten().max() {
-            Some(until) => Err(CheckError::AlgorithmExpired { algorithm, bits, until, at }),
+            Some(until) => Err(CheckError::AlgorithmExpired {
+                algorithm,
+                bits,
+                until,
+                at,
+            }),
             None => Err(CheckError::AlgorithmNotAccepted { algorithm, bits }),
         }
     }

@@ -5,7 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::path::{Standing, check_purpose, find_path, standing};
 use super::{Algorithm, Check, CheckError, MessageImprint, Nonce, NotApplicable, Trust, TstInfo};
 use crate::bounds::GEN_TIME_RESOLUTION_SECONDS;
-use crate::cms::{AlgorithmIdentifier, Attribute, HashAlgorithm, SignedAttributes, SignedData, SignerIdentifier, SignerInfo};
+use crate::cms::{
+    AlgorithmIdentifier, Attribute, HashAlgorithm, SignedAttributes, SignedData, SignerIdentifier,
+    SignerInfo,
+};
 use crate::der::{DerError, ObjectIdentifier, Reader, Tag, Tlv};
 use crate::hash::Sha256Digest;
 use crate::x509::{Certificate, PublicKey, SignatureScheme};
@@ -14,7 +17,12 @@ use crate::x509::{Certificate, PublicKey, SignatureScheme};
 #[derive(Debug, Clone, Copy)]
 pub(super) enum TimeRule {
     /// A fresh answer: when the request was sent, when the answer came, and how far clocks may differ.
-    Fresh { sent: Timestamp, received: Timestamp, window: SignedDuration, clock_tolerance: SignedDuration },
+    Fresh {
+        sent: Timestamp,
+        received: Timestamp,
+        window: SignedDuration,
+        clock_tolerance: SignedDuration,
+    },
     /// A token at rest: when it is known to have existed.
     AtRest { known_at: Timestamp },
 }
@@ -71,15 +79,25 @@ impl<'a> Examination<'a> {
     }
 
     fn policy(&self) -> Examined {
-        let TstInfo { version, policy, .. } = self.tst_info;
+        let TstInfo {
+            version, policy, ..
+        } = self.tst_info;
         if *version != 1 {
             return Err(CheckError::Version { found: *version });
         }
-        if self.trust.policies.is_some_and(|accepted| !accepted.contains(policy)) {
-            return Err(CheckError::PolicyNotAccepted { found: policy.clone() });
+        if self
+            .trust
+            .policies
+            .is_some_and(|accepted| !accepted.contains(policy))
+        {
+            return Err(CheckError::PolicyNotAccepted {
+                found: policy.clone(),
+            });
         }
         if self.policy_asked.is_some_and(|asked| asked != policy) {
-            return Err(CheckError::PolicyDiffers { found: policy.clone() });
+            return Err(CheckError::PolicyDiffers {
+                found: policy.clone(),
+            });
         }
         MADE
     }
@@ -88,12 +106,22 @@ impl<'a> Examination<'a> {
         let found = &self.tst_info.imprint;
         let expected = self.imprint.algorithm();
         if found.algorithm != expected.object_identifier() || !found.parameters_absent {
-            return Err(CheckError::ImprintAlgorithm { expected, found: found.algorithm.clone() });
+            return Err(CheckError::ImprintAlgorithm {
+                expected,
+                found: found.algorithm.clone(),
+            });
         }
         if found.digest.len() != expected.digest_len() {
-            return Err(CheckError::ImprintLength { expected: expected.digest_len(), found: found.digest.len() });
+            return Err(CheckError::ImprintLength {
+                expected: expected.digest_len(),
+                found: found.digest.len(),
+            });
         }
-        if found.digest == self.imprint.digest() { MADE } else { Err(CheckError::ImprintDiffers) }
+        if found.digest == self.imprint.digest() {
+            MADE
+        } else {
+            Err(CheckError::ImprintDiffers)
+        }
     }
 
     fn nonce(&self) -> Examined {
@@ -109,9 +137,17 @@ impl<'a> Examination<'a> {
         let gen_time = self.tst_info.gen_time;
         let slack = self.tst_info.time_slack();
         match self.time_rule {
-            TimeRule::Fresh { sent, received, window, clock_tolerance } => {
+            TimeRule::Fresh {
+                sent,
+                received,
+                window,
+                clock_tolerance,
+            } => {
                 if gen_time.duration_since(received).abs() > window + slack {
-                    return Err(CheckError::OutsideWindow { gen_time, local: received });
+                    return Err(CheckError::OutsideWindow {
+                        gen_time,
+                        local: received,
+                    });
                 }
                 if sent.duration_since(gen_time) > slack + clock_tolerance {
                     return Err(CheckError::BeforeRequest { gen_time, sent });
@@ -119,7 +155,10 @@ impl<'a> Examination<'a> {
             }
             TimeRule::AtRest { known_at } => {
                 if gen_time.duration_since(known_at) > slack {
-                    return Err(CheckError::FromTheFuture { gen_time, known: known_at });
+                    return Err(CheckError::FromTheFuture {
+                        gen_time,
+                        known: known_at,
+                    });
                 }
             }
         }
@@ -127,43 +166,65 @@ impl<'a> Examination<'a> {
     }
 
     fn signed_attributes(&self) -> Examined {
-        let Some(signer) = self.only_signer() else { return depends_on(Check::Structure) };
-        let attributes = signer.signed_attributes.as_ref().ok_or(CheckError::SignedAttributesAbsent)?;
+        let Some(signer) = self.only_signer() else {
+            return depends_on(Check::Structure);
+        };
+        let attributes = signer
+            .signed_attributes
+            .as_ref()
+            .ok_or(CheckError::SignedAttributesAbsent)?;
         for (index, attribute) in attributes.attributes.iter().enumerate() {
             let same = |earlier: &Attribute<'_>| earlier.attribute_type == attribute.attribute_type;
             if attributes.attributes[..index].iter().any(same) {
-                return Err(CheckError::DuplicateAttribute { attribute: attribute.attribute_type.clone() });
+                return Err(CheckError::DuplicateAttribute {
+                    attribute: attribute.attribute_type.clone(),
+                });
             }
         }
         let content_type = single_value(attributes, ObjectIdentifier::CONTENT_TYPE)?;
         if content_type.raw != ObjectIdentifier::TST_INFO.to_der() {
             return Err(CheckError::ContentTypeDiffers);
         }
-        let hash = signer.digest_algorithm.hash_algorithm().ok_or_else(|| CheckError::DigestAlgorithm {
-            found: signer.digest_algorithm.algorithm.clone(),
+        let hash = signer.digest_algorithm.hash_algorithm().ok_or_else(|| {
+            CheckError::DigestAlgorithm {
+                found: signer.digest_algorithm.algorithm.clone(),
+            }
         })?;
         let digest = single_value(attributes, ObjectIdentifier::MESSAGE_DIGEST)?;
         let expected = hash.digest(&[self.signed_data.content]);
         let holds = digest.tag == Tag::OCTET_STRING && digest.contents == expected;
-        if holds { MADE } else { Err(CheckError::MessageDigestDiffers) }
+        if holds {
+            MADE
+        } else {
+            Err(CheckError::MessageDigestDiffers)
+        }
     }
 
     fn signing_certificate(&self) -> Examined {
-        let Some(signer) = self.only_signer() else { return depends_on(Check::Structure) };
-        let Some(attributes) = &signer.signed_attributes else { return depends_on(Check::SignedAttributes) };
+        let Some(signer) = self.only_signer() else {
+            return depends_on(Check::Structure);
+        };
+        let Some(attributes) = &signer.signed_attributes else {
+            return depends_on(Check::SignedAttributes);
+        };
         let named = NamedCertificate::read(attributes)?;
         // Without a certificate that the identifier selects, the hash may still name one.
         let certificate = self.selected_certificate().or_else(|| {
             let all = self.certificates();
-            all.into_iter().find(|certificate| named.hash.digest(&[certificate]) == named.digest)
+            all.into_iter()
+                .find(|certificate| named.hash.digest(&[certificate]) == named.digest)
         });
-        let Some(certificate) = certificate else { return depends_on(Check::SignerIdentifier) };
+        let Some(certificate) = certificate else {
+            return depends_on(Check::SignerIdentifier);
+        };
         if named.hash.digest(&[certificate]) != named.digest {
             return Err(CheckError::CertificateHashDiffers);
         }
         let certificate = Certificate::parse(certificate).map_err(CheckError::Certificate)?;
         match named.issuer_serial {
-            Some((issuer, serial)) if (issuer, serial) != (certificate.issuer, certificate.serial) => {
+            Some((issuer, serial))
+                if (issuer, serial) != (certificate.issuer, certificate.serial) =>
+            {
                 Err(CheckError::IssuerSerialDiffers)
             }
             _ => MADE,
@@ -174,17 +235,26 @@ impl<'a> Examination<'a> {
         if self.only_signer().is_none() {
             return depends_on(Check::Structure);
         }
-        let selected = self.selected_certificate().ok_or(CheckError::SignerCertificateAbsent)?;
+        let selected = self
+            .selected_certificate()
+            .ok_or(CheckError::SignerCertificateAbsent)?;
         Certificate::parse(selected).map_err(CheckError::Certificate)?;
         MADE
     }
 
     fn signature(&self) -> Examined {
         self.with_signer(|examination, certificate| {
-            let Some(signer) = examination.only_signer() else { return Ok(()) };
-            let attributes = signer.signed_attributes.as_ref().ok_or(CheckError::SignedAttributesAbsent)?;
-            let scheme = SignatureScheme::from_cms(&signer.signature_algorithm, &signer.digest_algorithm);
-            let key = PublicKey::parse(certificate.public_key_info).map_err(CheckError::Signature)?;
+            let Some(signer) = examination.only_signer() else {
+                return Ok(());
+            };
+            let attributes = signer
+                .signed_attributes
+                .as_ref()
+                .ok_or(CheckError::SignedAttributesAbsent)?;
+            let scheme =
+                SignatureScheme::from_cms(&signer.signature_algorithm, &signer.digest_algorithm);
+            let key =
+                PublicKey::parse(certificate.public_key_info).map_err(CheckError::Signature)?;
             let signed = attributes.signed_octets();
             let verified = scheme.and_then(|scheme| key.verify(scheme, &signed, signer.signature));
             verified.map_err(CheckError::Signature)
@@ -192,8 +262,14 @@ impl<'a> Examination<'a> {
     }
 
     fn path(&mut self) -> Examined {
-        let Some(signer) = self.selected_certificate() else { return depends_on(Check::SignerIdentifier) };
-        let others: Vec<&[u8]> = self.certificates().into_iter().filter(|other| *other != signer).collect();
+        let Some(signer) = self.selected_certificate() else {
+            return depends_on(Check::SignerIdentifier);
+        };
+        let others: Vec<&[u8]> = self
+            .certificates()
+            .into_iter()
+            .filter(|other| *other != signer)
+            .collect();
         let path = find_path(signer, &others, self.trust.anchors, self.tst_info.gen_time)?;
         self.path = Some(path);
         // A token cut to the second may be known to exist within the same second.
@@ -203,7 +279,9 @@ impl<'a> Examination<'a> {
     }
 
     fn revocation(&self) -> Examined {
-        let Some(path) = &self.path else { return depends_on(Check::Path) };
+        let Some(path) = &self.path else {
+            return depends_on(Check::Path);
+        };
         let embedded = self.signed_data.revocation_lists.iter().copied();
         let supplied = self.trust.revocation_lists.iter().map(Vec::as_slice);
         let lists: Vec<&[u8]> = embedded.chain(supplied).collect();
@@ -214,18 +292,27 @@ impl<'a> Examination<'a> {
     }
 
     fn algorithms(&self) -> Examined {
-        let Some(signer) = self.only_signer() else { return depends_on(Check::Structure) };
+        let Some(signer) = self.only_signer() else {
+            return depends_on(Check::Structure);
+        };
         let mut used: Vec<(Algorithm, usize)> = vec![hash_used(self.imprint.algorithm())];
         if let Some(certificate) = self.selected_certificate() {
             let certificate = Certificate::parse(certificate).map_err(CheckError::Certificate)?;
-            let scheme = SignatureScheme::from_cms(&signer.signature_algorithm, &signer.digest_algorithm);
-            used.extend(scheme_used(scheme.map_err(CheckError::Signature)?, &certificate)?);
+            let scheme =
+                SignatureScheme::from_cms(&signer.signature_algorithm, &signer.digest_algorithm);
+            used.extend(scheme_used(
+                scheme.map_err(CheckError::Signature)?,
+                &certificate,
+            )?);
         }
         for pair in self.path.iter().flat_map(|path| path.windows(2)) {
             let subject = Certificate::parse(&pair[0]).map_err(CheckError::Certificate)?;
             let issuer = Certificate::parse(&pair[1]).map_err(CheckError::Certificate)?;
             let scheme = SignatureScheme::from_certificate(&subject.signature_algorithm);
-            used.extend(scheme_used(scheme.map_err(CheckError::Signature)?, &issuer)?);
+            used.extend(scheme_used(
+                scheme.map_err(CheckError::Signature)?,
+                &issuer,
+            )?);
         }
         for at in [self.tst_info.gen_time, self.known_at] {
             for &(algorithm, bits) in &used {
@@ -236,15 +323,27 @@ impl<'a> Examination<'a> {
     }
 
     fn qualified(&self) -> Examined {
-        let Some(services) = self.trust.trusted_list else { return Ok(Err(NotApplicable::NoTrustedList)) };
-        let Some(path) = &self.path else { return depends_on(Check::Path) };
+        let Some(services) = self.trust.trusted_list else {
+            return Ok(Err(NotApplicable::NoTrustedList));
+        };
+        let Some(path) = &self.path else {
+            return depends_on(Check::Path);
+        };
         let at = self.tst_info.gen_time;
-        let digests: Vec<Sha256Digest> = path.iter().map(|certificate| Sha256Digest::of(certificate)).collect();
+        let digests: Vec<Sha256Digest> = path
+            .iter()
+            .map(|certificate| Sha256Digest::of(certificate))
+            .collect();
         let granted = services.iter().any(|service| {
-            let valid = service.granted_from <= at && service.withdrawn_at.is_none_or(|end| at < end);
+            let valid =
+                service.granted_from <= at && service.withdrawn_at.is_none_or(|end| at < end);
             valid && digests.contains(&service.certificate)
         });
-        if granted { MADE } else { Err(CheckError::NotQualified) }
+        if granted {
+            MADE
+        } else {
+            Err(CheckError::NotQualified)
+        }
     }
 
     fn only_signer(&self) -> Option<&SignerInfo<'a>> {
@@ -256,7 +355,9 @@ impl<'a> Examination<'a> {
 
     fn certificates(&self) -> Vec<&'a [u8]> {
         let embedded = self.signed_data.certificates.iter().copied();
-        embedded.chain(self.trust.certificates.iter().map(Vec::as_slice)).collect()
+        embedded
+            .chain(self.trust.certificates.iter().map(Vec::as_slice))
+            .collect()
     }
 
     /// The certificate that the signer's identifier selects.
@@ -278,7 +379,9 @@ impl<'a> Examination<'a> {
         &self,
         check: impl FnOnce(&Self, &Certificate<'_>) -> Result<(), CheckError>,
     ) -> Examined {
-        let Some(selected) = self.selected_certificate() else { return depends_on(Check::SignerIdentifier) };
+        let Some(selected) = self.selected_certificate() else {
+            return depends_on(Check::SignerIdentifier);
+        };
         let certificate = Certificate::parse(selected).map_err(CheckError::Certificate)?;
         check(self, &certificate).map(Ok)
     }
@@ -288,8 +391,14 @@ impl TstInfo {
     /// How far the time may be off by its own account: its accuracy, or the second that it was cut to.
     fn time_slack(&self) -> SignedDuration {
         let whole_seconds = self.gen_time.subsec_nanosecond() == 0;
-        let resolution = SignedDuration::from_secs(if whole_seconds { GEN_TIME_RESOLUTION_SECONDS } else { 0 });
-        self.accuracy.map_or(SignedDuration::ZERO, |accuracy| accuracy.duration()).max(resolution)
+        let resolution = SignedDuration::from_secs(if whole_seconds {
+            GEN_TIME_RESOLUTION_SECONDS
+        } else {
+            0
+        });
+        self.accuracy
+            .map_or(SignedDuration::ZERO, |accuracy| accuracy.duration())
+            .max(resolution)
     }
 }
 
@@ -297,18 +406,30 @@ fn hash_used(hash: HashAlgorithm) -> (Algorithm, usize) {
     (Algorithm::Hash(hash), hash.digest_len() * 8)
 }
 
-fn scheme_used(scheme: SignatureScheme, signer: &Certificate<'_>) -> Result<[(Algorithm, usize); 2], CheckError> {
+fn scheme_used(
+    scheme: SignatureScheme,
+    signer: &Certificate<'_>,
+) -> Result<[(Algorithm, usize); 2], CheckError> {
     let key = PublicKey::parse(signer.public_key_info).map_err(CheckError::Signature)?;
-    Ok([hash_used(scheme.hash), (Algorithm::Signature(scheme.family), key.bits())])
+    Ok([
+        hash_used(scheme.hash),
+        (Algorithm::Signature(scheme.family), key.bits()),
+    ])
 }
 
-fn single_value<'v>(attributes: &'v SignedAttributes<'_>, attribute: ObjectIdentifier) -> Result<Tlv<'v>, CheckError> {
+fn single_value<'v>(
+    attributes: &'v SignedAttributes<'_>,
+    attribute: ObjectIdentifier,
+) -> Result<Tlv<'v>, CheckError> {
     let Some(found) = attributes.of_type(&attribute).next() else {
         return Err(CheckError::AttributeAbsent { attribute });
     };
     match found.values.as_slice() {
         [value] => Ok(*value),
-        values => Err(CheckError::AttributeValues { attribute, found: values.len() }),
+        values => Err(CheckError::AttributeValues {
+            attribute,
+            found: values.len(),
+        }),
     }
 }
 
@@ -323,26 +444,55 @@ impl<'a> NamedCertificate<'a> {
     fn read(attributes: &'a SignedAttributes<'_>) -> Result<Self, CheckError> {
         let attribute = ObjectIdentifier::SIGNING_CERTIFICATE_V2;
         let value = single_value(attributes, attribute.clone())?;
-        let malformed = |error| CheckError::AttributeMalformed { attribute: attribute.clone(), error };
+        let malformed = |error| CheckError::AttributeMalformed {
+            attribute: attribute.clone(),
+            error,
+        };
         let (algorithm, digest, issuer_serial) = Self::parts(value).map_err(malformed)?;
         let hash = match &algorithm {
             None => HashAlgorithm::Sha256,
-            Some(named) => named.hash_algorithm().ok_or_else(|| CheckError::CertificateHashAlgorithm {
-                found: named.algorithm.clone(),
-            })?,
+            Some(named) => {
+                named
+                    .hash_algorithm()
+                    .ok_or_else(|| CheckError::CertificateHashAlgorithm {
+                        found: named.algorithm.clone(),
+                    })?
+            }
         };
-        Ok(Self { hash, digest, issuer_serial })
+        Ok(Self {
+            hash,
+            digest,
+            issuer_serial,
+        })
     }
 
-    #[expect(clippy::type_complexity, reason = "three parts of one structure, taken apart by the only caller")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "three parts of one structure, taken apart by the only caller"
+    )]
     fn parts(
         value: Tlv<'a>,
-    ) -> Result<(Option<AlgorithmIdentifier<'a>>, &'a [u8], Option<(&'a [u8], &'a [u8])>), DerError> {
-        let mut certificates = Reader::single(value.raw, Tag::SEQUENCE)?.reader().sequence()?;
+    ) -> Result<
+        (
+            Option<AlgorithmIdentifier<'a>>,
+            &'a [u8],
+            Option<(&'a [u8], &'a [u8])>,
+        ),
+        DerError,
+    > {
+        let mut certificates = Reader::single(value.raw, Tag::SEQUENCE)?
+            .reader()
+            .sequence()?;
         let mut first = certificates.sequence()?;
-        let algorithm = first.optional(Tag::SEQUENCE)?.map(|a| AlgorithmIdentifier::read(a.reader())).transpose()?;
+        let algorithm = first
+            .optional(Tag::SEQUENCE)?
+            .map(|a| AlgorithmIdentifier::read(a.reader()))
+            .transpose()?;
         let digest = first.expect(Tag::OCTET_STRING)?.contents;
-        let issuer_serial = first.optional(Tag::SEQUENCE)?.map(|pair| issuer_serial(pair.reader())).transpose()?;
+        let issuer_serial = first
+            .optional(Tag::SEQUENCE)?
+            .map(|pair| issuer_serial(pair.reader()))
+            .transpose()?;
         first.finish()?;
         Ok((algorithm, digest, issuer_serial))
     }

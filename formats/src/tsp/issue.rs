@@ -62,7 +62,11 @@ pub fn issue<E>(
     signer: &TokenSigner<'_>,
     sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>,
 ) -> Result<Vec<u8>, IssueError<E>> {
-    if request.policy.as_ref().is_some_and(|asked| *asked != terms.policy) {
+    if request
+        .policy
+        .as_ref()
+        .is_some_and(|asked| *asked != terms.policy)
+    {
         return Err(IssueError::Policy);
     }
     let certificate = Certificate::parse(signer.certificate).map_err(IssueError::Certificate)?;
@@ -92,7 +96,10 @@ pub fn issue<E>(
         &certificates,
         &set_of(Tag::SET, vec![signer_info]),
     ]);
-    let token = sequence(&[&ObjectIdentifier::SIGNED_DATA.to_der(), &tlv(Tag::context(0), &signed_data)]);
+    let token = sequence(&[
+        &ObjectIdentifier::SIGNED_DATA.to_der(),
+        &tlv(Tag::context(0), &signed_data),
+    ]);
     Ok(sequence(&[&sequence(&[&der::integer(&[0])]), &token]))
 }
 
@@ -108,7 +115,11 @@ pub fn reject(reason: FailInfo, words: &str) -> Vec<u8> {
 
 fn tst_info(request: &TimeStampRequest, terms: &TokenTerms) -> Vec<u8> {
     let accuracy = terms.accuracy.map(Accuracy::to_der).unwrap_or_default();
-    let nonce = request.nonce.as_ref().map(|nonce| tlv(Tag::INTEGER, nonce.contents())).unwrap_or_default();
+    let nonce = request
+        .nonce
+        .as_ref()
+        .map(|nonce| tlv(Tag::INTEGER, nonce.contents()))
+        .unwrap_or_default();
     sequence(&[
         &der::integer(&[1]),
         &terms.policy.to_der(),
@@ -121,15 +132,26 @@ fn tst_info(request: &TimeStampRequest, terms: &TokenTerms) -> Vec<u8> {
 }
 
 fn signed_attributes(tst_info: &[u8], certificate: &Certificate<'_>) -> Vec<Vec<u8>> {
-    let attribute = |id: ObjectIdentifier, value: Vec<u8>| sequence(&[&id.to_der(), &set_of(Tag::SET, vec![value])]);
+    let attribute = |id: ObjectIdentifier, value: Vec<u8>| {
+        sequence(&[&id.to_der(), &set_of(Tag::SET, vec![value])])
+    };
     let digest = octet_string(&HashAlgorithm::Sha256.digest(&[tst_info]));
     let directory_name = tlv(Tag::context(4), certificate.issuer);
-    let issuer_serial = sequence(&[&sequence(&[&directory_name]), &tlv(Tag::INTEGER, certificate.serial)]);
+    let issuer_serial = sequence(&[
+        &sequence(&[&directory_name]),
+        &tlv(Tag::INTEGER, certificate.serial),
+    ]);
     // SHA-256 is the default hash of ESSCertIDv2, which DER leaves out.
     let certificate_hash = octet_string(&HashAlgorithm::Sha256.digest(&[certificate.raw]));
-    let named = sequence(&[&sequence(&[&sequence(&[&certificate_hash, &issuer_serial])])]);
+    let named = sequence(&[&sequence(&[&sequence(&[
+        &certificate_hash,
+        &issuer_serial,
+    ])])]);
     vec![
-        attribute(ObjectIdentifier::CONTENT_TYPE, ObjectIdentifier::TST_INFO.to_der()),
+        attribute(
+            ObjectIdentifier::CONTENT_TYPE,
+            ObjectIdentifier::TST_INFO.to_der(),
+        ),
         attribute(ObjectIdentifier::MESSAGE_DIGEST, digest),
         attribute(ObjectIdentifier::SIGNING_CERTIFICATE_V2, named),
     ]

@@ -32,7 +32,9 @@ impl TrustAnchors {
     ///
     /// # Errors
     /// [`TrustAnchorError`] for the first that cannot be one.
-    pub fn new<C: AsRef<[u8]>>(certificates: impl IntoIterator<Item = C>) -> Result<Self, TrustAnchorError> {
+    pub fn new<C: AsRef<[u8]>>(
+        certificates: impl IntoIterator<Item = C>,
+    ) -> Result<Self, TrustAnchorError> {
         let mut taken = Vec::new();
         for certificate in certificates {
             let certificate = CertificateDer::from(certificate.as_ref().to_vec());
@@ -40,11 +42,16 @@ impl TrustAnchors {
             anchor_from_trusted_cert(&certificate).map_err(TrustAnchorError::Anchor)?;
             taken.push(certificate);
         }
-        Ok(Self { certificates: taken })
+        Ok(Self {
+            certificates: taken,
+        })
     }
 
     fn anchors(&self) -> Vec<TrustAnchor<'_>> {
-        self.certificates.iter().filter_map(|certificate| anchor_from_trusted_cert(certificate).ok()).collect()
+        self.certificates
+            .iter()
+            .filter_map(|certificate| anchor_from_trusted_cert(certificate).ok())
+            .collect()
     }
 }
 
@@ -61,18 +68,35 @@ pub(super) fn find_path(
     let time = UnixTime::since_unix_epoch(Duration::from_secs(time));
     let signer_der = CertificateDer::from(signer);
     let end_entity = EndEntityCert::try_from(&signer_der).map_err(CheckError::PathInvalid)?;
-    let intermediates: Vec<CertificateDer<'_>> =
-        intermediates.iter().map(|certificate| CertificateDer::from(*certificate)).collect();
+    let intermediates: Vec<CertificateDer<'_>> = intermediates
+        .iter()
+        .map(|certificate| CertificateDer::from(*certificate))
+        .collect();
     let trusted = anchors.anchors();
     // Issuers may leave the purpose out; the signer's own was demanded by check 11.
     let purpose = PathPurpose::required_if_present(TIME_STAMPING);
     let path = end_entity
-        .verify_for_usage(PATH_ALGORITHMS, &trusted, &intermediates, time, purpose, None, None)
+        .verify_for_usage(
+            PATH_ALGORITHMS,
+            &trusted,
+            &intermediates,
+            time,
+            purpose,
+            None,
+            None,
+        )
         .map_err(|error| path_error(error, at))?;
     let mut certificates = vec![signer.to_vec()];
-    certificates.extend(path.intermediate_certificates().map(|certificate| certificate.der().to_vec()));
-    let anchor = trusted.iter().position(|candidate| std::ptr::eq(candidate, path.anchor()));
-    let anchor = anchor.and_then(|index| anchors.certificates.get(index)).ok_or(CheckError::NoPath)?;
+    certificates.extend(
+        path.intermediate_certificates()
+            .map(|certificate| certificate.der().to_vec()),
+    );
+    let anchor = trusted
+        .iter()
+        .position(|candidate| std::ptr::eq(candidate, path.anchor()));
+    let anchor = anchor
+        .and_then(|index| anchors.certificates.get(index))
+        .ok_or(CheckError::NoPath)?;
     certificates.push(anchor.to_vec());
     Ok(certificates)
 }
@@ -108,7 +132,10 @@ pub(super) fn standing(
     gen_time: Timestamp,
     known_at: Timestamp,
 ) -> Result<Standing, CheckError> {
-    let lists = lists.iter().map(|list| RevocationList::parse(list)).collect::<Result<Vec<_>, _>>();
+    let lists = lists
+        .iter()
+        .map(|list| RevocationList::parse(list))
+        .collect::<Result<Vec<_>, _>>();
     let lists = lists.map_err(CheckError::RevocationList)?;
     let mut standing = Standing::Settled;
     for pair in path.windows(2) {
@@ -134,10 +161,15 @@ fn standing_of(
     gen_time: Timestamp,
     known_at: Timestamp,
 ) -> Result<Standing, CheckError> {
-    let is_authority = subject.is_authority().map_err(|e| CheckError::Certificate(e.into()))?;
+    let is_authority = subject
+        .is_authority()
+        .map_err(|e| CheckError::Certificate(e.into()))?;
     let mut latest: Option<Timestamp> = None;
     let mut bad_signature = None;
-    for list in lists.iter().filter(|list| list.issuer == issuer.subject && list.covers(is_authority)) {
+    for list in lists
+        .iter()
+        .filter(|list| list.issuer == issuer.subject && list.covers(is_authority))
+    {
         if list.next_update.is_some_and(|next| next < gen_time) {
             continue;
         }
@@ -145,11 +177,23 @@ fn standing_of(
             bad_signature = Some(error);
             continue;
         }
-        if let Some(revocation) = list.revocation_of(subject.serial).map_err(CheckError::RevocationList)? {
-            let spared = revocation.reason.is_some_and(|reason| reason.spares_earlier_tokens());
-            let earlier = if spared { gen_time.min(known_at) } else { known_at };
+        if let Some(revocation) = list
+            .revocation_of(subject.serial)
+            .map_err(CheckError::RevocationList)?
+        {
+            let spared = revocation
+                .reason
+                .is_some_and(|reason| reason.spares_earlier_tokens());
+            let earlier = if spared {
+                gen_time.min(known_at)
+            } else {
+                known_at
+            };
             if earlier >= revocation.at {
-                return Err(CheckError::Revoked { at: revocation.at, reason: revocation.reason });
+                return Err(CheckError::Revoked {
+                    at: revocation.at,
+                    reason: revocation.reason,
+                });
             }
         }
         latest = latest.max(Some(list.this_update));
@@ -167,7 +211,9 @@ fn verify_list(
     list: &RevocationList<'_>,
     issuer: &Certificate<'_>,
 ) -> Result<Result<(), crate::x509::SignatureError>, CheckError> {
-    let usage = issuer.key_usage().map_err(|e| CheckError::Certificate(e.into()))?;
+    let usage = issuer
+        .key_usage()
+        .map_err(|e| CheckError::Certificate(e.into()))?;
     if usage.is_some_and(|KeyUsage(bits)| bits & KeyUsage::CRL_SIGN == 0) {
         return Ok(Err(crate::x509::SignatureError::KeyMismatch));
     }
@@ -184,16 +230,22 @@ pub(super) fn check_purpose(certificate: &Certificate<'_>) -> Result<(), CheckEr
         return Err(CheckError::NotForTimeStamping);
     }
     if purposes.len() != 1 {
-        return Err(CheckError::ExtendedKeyUsageNotExclusive { found: purposes.len() });
+        return Err(CheckError::ExtendedKeyUsageNotExclusive {
+            found: purposes.len(),
+        });
     }
     if !critical {
         return Err(CheckError::ExtendedKeyUsageNotCritical);
     }
     let signatures = KeyUsage::DIGITAL_SIGNATURE | KeyUsage::NON_REPUDIATION;
-    if let Some(KeyUsage(bits)) = certificate.key_usage().map_err(malformed)? {
-        if bits & signatures == 0 || bits & !signatures != 0 {
-            return Err(CheckError::KeyUsage { bits });
-        }
+    let usage = certificate.key_usage().map_err(malformed)?;
+    let foreign = usage.filter(|KeyUsage(bits)| bits & signatures == 0 || bits & !signatures != 0);
+    if let Some(KeyUsage(bits)) = foreign {
+        return Err(CheckError::KeyUsage { bits });
     }
-    if certificate.is_authority().map_err(malformed)? { Err(CheckError::IsAuthority) } else { Ok(()) }
+    if certificate.is_authority().map_err(malformed)? {
+        Err(CheckError::IsAuthority)
+    } else {
+        Ok(())
+    }
 }

@@ -31,7 +31,11 @@ impl Nonce {
     /// # Errors
     /// [`NonceError::TooLong`].
     pub fn from_contents(contents: &[u8]) -> Result<Self, NonceError> {
-        if contents.len() > NONCE_OCTETS_MAX { Err(NonceError::TooLong) } else { Ok(Self(contents.to_vec())) }
+        if contents.len() > NONCE_OCTETS_MAX {
+            Err(NonceError::TooLong)
+        } else {
+            Ok(Self(contents.to_vec()))
+        }
     }
 
     /// The contents of the INTEGER.
@@ -108,16 +112,39 @@ impl TimeStampRequest {
     /// The request that this archive sends: nonce present, certificates wanted.
     #[must_use]
     pub fn new(imprint: MessageImprint, policy: Option<ObjectIdentifier>, nonce: Nonce) -> Self {
-        Self { imprint, policy, nonce: Some(nonce), certificates_wanted: true }
+        Self {
+            imprint,
+            policy,
+            nonce: Some(nonce),
+            certificates_wanted: true,
+        }
     }
 
     /// Encodes the request as DER, for a body of type `application/timestamp-query`.
     #[must_use]
     pub fn to_der(&self) -> Vec<u8> {
-        let policy = self.policy.as_ref().map(ObjectIdentifier::to_der).unwrap_or_default();
-        let nonce = self.nonce.as_ref().map(|n| der::tlv(Tag::INTEGER, n.contents())).unwrap_or_default();
-        let certificates = if self.certificates_wanted { der::boolean(true) } else { Vec::new() };
-        der::sequence(&[&der::integer(&[1]), &self.imprint.to_der(), &policy, &nonce, &certificates])
+        let policy = self
+            .policy
+            .as_ref()
+            .map(ObjectIdentifier::to_der)
+            .unwrap_or_default();
+        let nonce = self
+            .nonce
+            .as_ref()
+            .map(|n| der::tlv(Tag::INTEGER, n.contents()))
+            .unwrap_or_default();
+        let certificates = if self.certificates_wanted {
+            der::boolean(true)
+        } else {
+            Vec::new()
+        };
+        der::sequence(&[
+            &der::integer(&[1]),
+            &self.imprint.to_der(),
+            &policy,
+            &nonce,
+            &certificates,
+        ])
     }
 
     /// Reads a request, for a responder.
@@ -141,12 +168,19 @@ impl TimeStampRequest {
             None => None,
         };
         // Some clients write the default out; a request is not signed, so nothing hangs on it.
-        let certificates_wanted = reader.optional(Tag::BOOLEAN)?.map_or(Ok(false), |flag| flag.boolean())?;
+        let certificates_wanted = reader
+            .optional(Tag::BOOLEAN)?
+            .map_or(Ok(false), |flag| flag.boolean())?;
         if reader.optional(Tag::context(0))?.is_some() {
             return Err(RequestError::Extensions);
         }
         reader.finish()?;
-        Ok(Self { imprint, policy, nonce, certificates_wanted })
+        Ok(Self {
+            imprint,
+            policy,
+            nonce,
+            certificates_wanted,
+        })
     }
 }
 

@@ -133,7 +133,10 @@ impl<'a> TimeStampResponse<'a> {
         let status = ResponseStatus::read(reader.sequence()?)?;
         // Taken whole, not read as DER: a token in BER has an indefinite length here.
         let token = &bytes[reader.offset()..];
-        Ok(Self { status, token: (!token.is_empty()).then_some(token) })
+        Ok(Self {
+            status,
+            token: (!token.is_empty()).then_some(token),
+        })
     }
 }
 
@@ -154,14 +157,23 @@ impl ResponseStatus {
                 text.push(string.text()?.to_owned());
             }
         }
-        let bits = reader.optional(Tag::BIT_STRING)?.map(|bits| bits.bit_string()).transpose()?;
+        let bits = reader
+            .optional(Tag::BIT_STRING)?
+            .map(|bits| bits.bit_string())
+            .transpose()?;
         reader.finish()?;
         let octets = bits.map_or(&[][..], |(octets, _)| octets);
         let is_set = |info: &FailInfo| {
             let bit = *info as usize;
-            octets.get(bit / 8).is_some_and(|octet| octet & (0x80 >> (bit % 8)) != 0)
+            octets
+                .get(bit / 8)
+                .is_some_and(|octet| octet & (0x80 >> (bit % 8)) != 0)
         };
-        Ok(Self { status, text, fail_info: FailInfo::ALL.into_iter().filter(is_set).collect() })
+        Ok(Self {
+            status,
+            text,
+            fail_info: FailInfo::ALL.into_iter().filter(is_set).collect(),
+        })
     }
 
     /// Whether a token must come with it.

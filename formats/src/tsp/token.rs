@@ -51,7 +51,10 @@ impl MessageImprint {
     }
 
     pub(super) fn to_der(self) -> Vec<u8> {
-        der::sequence(&[&self.algorithm().to_der(), &der::octet_string(self.digest())])
+        der::sequence(&[
+            &self.algorithm().to_der(),
+            &der::octet_string(self.digest()),
+        ])
     }
 }
 
@@ -91,7 +94,11 @@ impl Accuracy {
         if millis > 999 || micros > 999 {
             return Err(AccuracyError::Range);
         }
-        Ok(Self { seconds, millis, micros })
+        Ok(Self {
+            seconds,
+            millis,
+            micros,
+        })
     }
 
     /// The sum of its parts.
@@ -122,14 +129,20 @@ impl Accuracy {
             None => Ok(0),
             Some(value) => match value.unsigned()? {
                 number if number <= max => Ok(number),
-                _ => Err(DerError::IntegerRange { offset: value.offset }),
+                _ => Err(DerError::IntegerRange {
+                    offset: value.offset,
+                }),
             },
         };
         let seconds = part(Tag::INTEGER, u32::MAX)?;
         let millis = part(Tag::context_primitive(0), 999)? as u16;
         let micros = part(Tag::context_primitive(1), 999)? as u16;
         reader.finish()?;
-        Ok(Self { seconds, millis, micros })
+        Ok(Self {
+            seconds,
+            millis,
+            micros,
+        })
     }
 }
 
@@ -166,15 +179,24 @@ impl TstInfo {
         let imprint = ImprintField::read(reader.sequence()?)?;
         let serial = reader.expect(Tag::INTEGER)?;
         if serial.contents.len() > SERIAL_OCTETS_MAX + 1 {
-            return Err(DerError::IntegerRange { offset: serial.offset });
+            return Err(DerError::IntegerRange {
+                offset: serial.offset,
+            });
         }
         let serial = serial.integer()?.to_vec();
         let gen_time = read_generalized_time(&reader.read()?)?;
-        let accuracy = reader.optional(Tag::SEQUENCE)?.map(|a| Accuracy::read(a.reader())).transpose()?;
-        let ordering = reader.optional(Tag::BOOLEAN)?.map_or(Ok(false), |flag| flag.boolean())?;
+        let accuracy = reader
+            .optional(Tag::SEQUENCE)?
+            .map(|a| Accuracy::read(a.reader()))
+            .transpose()?;
+        let ordering = reader
+            .optional(Tag::BOOLEAN)?
+            .map_or(Ok(false), |flag| flag.boolean())?;
         let nonce = match reader.optional(Tag::INTEGER)? {
             Some(nonce) => {
-                let range = DerError::IntegerRange { offset: nonce.offset };
+                let range = DerError::IntegerRange {
+                    offset: nonce.offset,
+                };
                 Some(Nonce::from_contents(nonce.integer()?).map_err(|_| range)?)
             }
             None => None,
@@ -182,7 +204,16 @@ impl TstInfo {
         reader.optional(Tag::context(0))?;
         reader.optional(Tag::context(1))?;
         reader.finish()?;
-        Ok(Self { version, policy, imprint, serial, gen_time, accuracy, ordering, nonce })
+        Ok(Self {
+            version,
+            policy,
+            imprint,
+            serial,
+            gen_time,
+            accuracy,
+            ordering,
+            nonce,
+        })
     }
 }
 
@@ -192,7 +223,11 @@ impl ImprintField {
         let digest = reader.expect(Tag::OCTET_STRING)?.contents.to_vec();
         reader.finish()?;
         let parameters_absent = algorithm.has_no_parameters();
-        Ok(Self { algorithm: algorithm.algorithm, parameters_absent, digest })
+        Ok(Self {
+            algorithm: algorithm.algorithm,
+            parameters_absent,
+            digest,
+        })
     }
 
     /// The imprint, if its algorithm is an accepted one and its length is that algorithm's.
@@ -244,7 +279,10 @@ impl TimeStampToken {
             return Err(TokenError::NotTstInfo);
         }
         let tst_info = TstInfo::parse(signed_data.content).map_err(TokenError::TstInfo)?;
-        Ok(Self { bytes: bytes.to_vec(), tst_info })
+        Ok(Self {
+            bytes: bytes.to_vec(),
+            tst_info,
+        })
     }
 
     /// The whole ContentInfo, as received.

@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::examine::{Examination, TimeRule};
 use super::{
-    AlgorithmPolicy, Check, CheckError, MessageImprint, NotApplicable, Outcome, TimeStampRequest, TimeStampResponse,
-    TimeStampToken, TokenError, TrustAnchors,
+    AlgorithmPolicy, Check, CheckError, MessageImprint, NotApplicable, Outcome, TimeStampRequest,
+    TimeStampResponse, TimeStampToken, TokenError, TrustAnchors,
 };
 use crate::cms::SignedData;
 use crate::der::{ObjectIdentifier, normalise_token};
@@ -173,10 +173,12 @@ impl AuditReport {
 
     /// The checks that failed, with their rules.
     pub fn failures(&self) -> impl Iterator<Item = (Check, &CheckError)> {
-        self.checks.iter().filter_map(|report| match &report.outcome {
-            Outcome::Failed(error) => Some((report.check, error)),
-            _ => None,
-        })
+        self.checks
+            .iter()
+            .filter_map(|report| match &report.outcome {
+                Outcome::Failed(error) => Some((report.check, error)),
+                _ => None,
+            })
     }
 }
 
@@ -190,7 +192,10 @@ impl AuditReport {
 ///
 /// # Standard
 /// RFC 3161 §2.2 and §2.4.2; RFC 5816 §2.2.1.
-pub fn verify_response(response: &[u8], context: &IngestContext<'_>) -> Result<VerifiedToken, IngestFailure> {
+pub fn verify_response(
+    response: &[u8],
+    context: &IngestContext<'_>,
+) -> Result<VerifiedToken, IngestFailure> {
     let fail = |check: Check| move |error: CheckError| IngestFailure { check, error };
     let granted = granted_token(response).map_err(fail(Check::Granted))?;
     let token = normalise_token(granted).map_err(|e| fail(Check::Structure)(e.into()))?;
@@ -202,8 +207,14 @@ pub fn verify_response(response: &[u8], context: &IngestContext<'_>) -> Result<V
         window: context.window,
         clock_tolerance: context.clock_tolerance,
     };
-    let mut examination = examination(&token, &context.trust, request.imprint, time_rule, context.received_at)
-        .map_err(|e| fail(Check::Structure)(e.into()))?;
+    let mut examination = examination(
+        &token,
+        &context.trust,
+        request.imprint,
+        time_rule,
+        context.received_at,
+    )
+    .map_err(|e| fail(Check::Structure)(e.into()))?;
     examination.nonce = request.nonce.as_ref();
     examination.policy_asked = request.policy.as_ref();
 
@@ -223,13 +234,20 @@ pub fn verify_response(response: &[u8], context: &IngestContext<'_>) -> Result<V
         }
     }
     let path = examination.path.take().unwrap_or_default();
-    Ok(VerifiedToken { token, path, qualified, not_applicable })
+    Ok(VerifiedToken {
+        token,
+        path,
+        qualified,
+        not_applicable,
+    })
 }
 
 fn granted_token(response: &[u8]) -> Result<&[u8], CheckError> {
     let response = TimeStampResponse::parse(response)?;
     if !response.status.is_granted() {
-        return Err(CheckError::NotGranted { status: response.status.status });
+        return Err(CheckError::NotGranted {
+            status: response.status.status,
+        });
     }
     response.token.ok_or(CheckError::TokenAbsent)
 }
@@ -246,10 +264,11 @@ pub fn audit_token(token: &[u8], context: &AuditContext<'_>) -> AuditReport {
     };
     let known_at = context.known_at.unwrap_or(token.tst_info().gen_time);
     let time_rule = TimeRule::AtRest { known_at };
-    let mut examination = match examination(&token, &context.trust, context.imprint, time_rule, known_at) {
-        Ok(examination) => examination,
-        Err(error) => return unreadable(error),
-    };
+    let mut examination =
+        match examination(&token, &context.trust, context.imprint, time_rule, known_at) {
+            Ok(examination) => examination,
+            Err(error) => return unreadable(error),
+        };
     let checks: Vec<CheckReport> = Check::ALL
         .into_iter()
         .map(|check| {
@@ -266,7 +285,11 @@ pub fn audit_token(token: &[u8], context: &AuditContext<'_>) -> AuditReport {
     AuditReport { checks, verified }
 }
 
-fn verified(token: TimeStampToken, path: Option<Vec<Vec<u8>>>, checks: &[CheckReport]) -> Option<VerifiedToken> {
+fn verified(
+    token: TimeStampToken,
+    path: Option<Vec<Vec<u8>>>,
+    checks: &[CheckReport],
+) -> Option<VerifiedToken> {
     let mut not_applicable = Vec::new();
     let mut qualified = QualifiedStatus::Unknown;
     for CheckReport { check, outcome } in checks {
@@ -278,7 +301,12 @@ fn verified(token: TimeStampToken, path: Option<Vec<Vec<u8>>>, checks: &[CheckRe
             (_, Outcome::Passed) => {}
         }
     }
-    Some(VerifiedToken { token, path: path?, qualified, not_applicable })
+    Some(VerifiedToken {
+        token,
+        path: path?,
+        qualified,
+        not_applicable,
+    })
 }
 
 fn examination<'a>(
@@ -310,5 +338,8 @@ fn unreadable(error: TokenError) -> AuditReport {
         };
         CheckReport { check, outcome }
     };
-    AuditReport { checks: Check::ALL.into_iter().map(report).collect(), verified: None }
+    AuditReport {
+        checks: Check::ALL.into_iter().map(report).collect(),
+        verified: None,
+    }
 }

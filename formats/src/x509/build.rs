@@ -8,7 +8,10 @@ use sha2::Digest as _;
 
 use super::{KeyUsage, RevocationReason};
 use crate::bounds::SERIAL_OCTETS_MAX;
-use crate::der::{self, ObjectIdentifier, Tag, bit_string, boolean, octet_string, sequence, set_of, tlv, x509_time};
+use crate::der::{
+    self, ObjectIdentifier, Tag, bit_string, boolean, octet_string, sequence, set_of, tlv,
+    x509_time,
+};
 
 /// A serial number: a positive INTEGER of at most [`SERIAL_OCTETS_MAX`] octets.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,7 +48,10 @@ impl SerialNumber {
     /// [`SerialError`].
     pub fn from_magnitude(magnitude: &[u8]) -> Result<Self, SerialError> {
         let element = der::integer(magnitude);
-        let contents = der::Reader::new(&element).read().map_err(|_| SerialError::TooLong)?.contents;
+        let contents = der::Reader::new(&element)
+            .read()
+            .map_err(|_| SerialError::TooLong)?
+            .contents;
         Self::from_contents(contents)
     }
 
@@ -90,7 +96,10 @@ impl DistinguishedName {
         if country.len() != 2 || !country.bytes().all(|b| b.is_ascii_uppercase()) {
             return Err(NameError::Country);
         }
-        if [organization, common_name].iter().any(|part| !(1..=64).contains(&part.chars().count())) {
+        if [organization, common_name]
+            .iter()
+            .any(|part| !(1..=64).contains(&part.chars().count()))
+        {
             return Err(NameError::Length);
         }
         let part = |id: ObjectIdentifier, tag, text: &str| {
@@ -98,8 +107,16 @@ impl DistinguishedName {
             set_of(Tag::SET, vec![pair])
         };
         Ok(Self(sequence(&[
-            &part(ObjectIdentifier::COUNTRY_NAME, Tag::PRINTABLE_STRING, country),
-            &part(ObjectIdentifier::ORGANIZATION_NAME, Tag::UTF8_STRING, organization),
+            &part(
+                ObjectIdentifier::COUNTRY_NAME,
+                Tag::PRINTABLE_STRING,
+                country,
+            ),
+            &part(
+                ObjectIdentifier::ORGANIZATION_NAME,
+                Tag::UTF8_STRING,
+                organization,
+            ),
             &part(ObjectIdentifier::COMMON_NAME, Tag::UTF8_STRING, common_name),
         ])))
     }
@@ -201,9 +218,17 @@ impl NewCertificate<'_> {
             ],
         };
         let subject_key = octet_string(&key_identifier(self.public_key));
-        extensions.push(extension(ObjectIdentifier::SUBJECT_KEY_IDENTIFIER, false, &subject_key));
+        extensions.push(extension(
+            ObjectIdentifier::SUBJECT_KEY_IDENTIFIER,
+            false,
+            &subject_key,
+        ));
         let authority_key = sequence(&[&authority_key]);
-        extensions.push(extension(ObjectIdentifier::AUTHORITY_KEY_IDENTIFIER, false, &authority_key));
+        extensions.push(extension(
+            ObjectIdentifier::AUTHORITY_KEY_IDENTIFIER,
+            false,
+            &authority_key,
+        ));
         extensions
     }
 }
@@ -246,11 +271,22 @@ impl NewRevocationList<'_> {
     /// RFC 5280 §5.1 and §5.2.
     pub fn build<E>(&self, sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>) -> Result<Vec<u8>, E> {
         let entries: Vec<Vec<u8>> = self.revoked.iter().map(revoked_entry).collect();
-        let entries = if entries.is_empty() { Vec::new() } else { sequence(&[&entries.concat()]) };
-        let authority_key = sequence(&[&tlv(Tag::context_primitive(0), &key_identifier(self.issuer_key))]);
+        let entries = if entries.is_empty() {
+            Vec::new()
+        } else {
+            sequence(&[&entries.concat()])
+        };
+        let authority_key = sequence(&[&tlv(
+            Tag::context_primitive(0),
+            &key_identifier(self.issuer_key),
+        )]);
         let number = der::integer(&self.number.to_be_bytes());
         let extensions = sequence(&[
-            &extension(ObjectIdentifier::AUTHORITY_KEY_IDENTIFIER, false, &authority_key),
+            &extension(
+                ObjectIdentifier::AUTHORITY_KEY_IDENTIFIER,
+                false,
+                &authority_key,
+            ),
             &extension(ObjectIdentifier::CRL_NUMBER, false, &number),
         ]);
         let to_sign = sequence(&[
@@ -271,12 +307,20 @@ fn revoked_entry(revoked: &RevokedSerial) -> Vec<u8> {
         let value = tlv(Tag::ENUMERATED, &[number as u8]);
         sequence(&[&extension(ObjectIdentifier::CRL_REASON, false, &value)])
     });
-    sequence(&[&revoked.serial.to_der(), &x509_time(revoked.at), &reason.unwrap_or_default()])
+    sequence(&[
+        &revoked.serial.to_der(),
+        &x509_time(revoked.at),
+        &reason.unwrap_or_default(),
+    ])
 }
 
 fn signed<E>(to_sign: &[u8], sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>) -> Result<Vec<u8>, E> {
     let signature = sign(to_sign)?;
-    Ok(sequence(&[to_sign, &ecdsa_sha256(), &bit_string(&signature, 0)]))
+    Ok(sequence(&[
+        to_sign,
+        &ecdsa_sha256(),
+        &bit_string(&signature, 0),
+    ]))
 }
 
 fn ecdsa_sha256() -> Vec<u8> {
@@ -284,7 +328,10 @@ fn ecdsa_sha256() -> Vec<u8> {
 }
 
 fn public_key_info(key: &[u8; 65]) -> Vec<u8> {
-    let algorithm = [ObjectIdentifier::EC_PUBLIC_KEY.to_der(), ObjectIdentifier::P256.to_der()];
+    let algorithm = [
+        ObjectIdentifier::EC_PUBLIC_KEY.to_der(),
+        ObjectIdentifier::P256.to_der(),
+    ];
     sequence(&[&sequence(&[&algorithm.concat()]), &bit_string(key, 0)])
 }
 

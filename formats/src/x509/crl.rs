@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::{Extension, PublicKey, SignatureError, SignatureScheme, X509Error, read_extension_list, read_extensions};
+use super::{
+    Extension, PublicKey, SignatureError, SignatureScheme, X509Error, read_extension_list,
+    read_extensions,
+};
 use crate::cms::AlgorithmIdentifier;
 use crate::der::{DerError, ObjectIdentifier, Reader, Tag, read_x509_time};
 
@@ -71,7 +74,9 @@ impl<'a> RevocationList<'a> {
             None => reader.optional(Tag::GENERALIZED_TIME)?,
         };
         let next_update = next_update.as_ref().map(read_x509_time).transpose()?;
-        let entries = reader.optional(Tag::SEQUENCE)?.map(|entries| entries.reader());
+        let entries = reader
+            .optional(Tag::SEQUENCE)?
+            .map(|entries| entries.reader());
         let extensions = read_extensions(reader.optional(Tag::context(0))?)?;
         reader.finish()?;
         Ok(Self {
@@ -113,7 +118,9 @@ impl<'a> RevocationList<'a> {
     /// # Errors
     /// [`X509Error`] if an entry up to it is malformed.
     pub fn revocation_of(&self, serial: &[u8]) -> Result<Option<Revocation>, X509Error> {
-        let Some(mut entries) = self.entries.clone() else { return Ok(None) };
+        let Some(mut entries) = self.entries.clone() else {
+            return Ok(None);
+        };
         while !entries.is_empty() {
             let mut entry = entries.sequence()?;
             let found = entry.expect(Tag::INTEGER)?.integer()?;
@@ -121,7 +128,10 @@ impl<'a> RevocationList<'a> {
             let extensions = entry.optional(Tag::SEQUENCE)?;
             entry.finish()?;
             if found == serial {
-                let reason = extensions.map(|e| reason(e.reader())).transpose()?.flatten();
+                let reason = extensions
+                    .map(|e| reason(e.reader()))
+                    .transpose()?
+                    .flatten();
                 return Ok(Some(Revocation { at, reason }));
             }
         }
@@ -131,7 +141,9 @@ impl<'a> RevocationList<'a> {
 
 fn reason(extensions: Reader<'_>) -> Result<Option<RevocationReason>, X509Error> {
     let extensions = read_extension_list(extensions)?;
-    let reason = extensions.iter().find(|e| e.id == ObjectIdentifier::CRL_REASON);
+    let reason = extensions
+        .iter()
+        .find(|e| e.id == ObjectIdentifier::CRL_REASON);
     let read = |e: &Extension<'_>| Reader::single(e.value, Tag::ENUMERATED)?.unsigned();
     Ok(reason.map(read).transpose()?.map(RevocationReason))
 }
@@ -145,6 +157,57 @@ fn distribution_point_covers(value: &[u8], authority_certificate: bool) -> Resul
     };
     let (users_only, authorities_only) = (flag(1)?, flag(2)?);
     let (some_reasons, indirect, attributes_only) = (flag(3)?, flag(4)?, flag(5)?);
-    let kind_covered = if authority_certificate { !users_only } else { !authorities_only };
+    let kind_covered = if authority_certificate {
+        !users_only
+    } else {
+        !authorities_only
+    };
     Ok(kind_covered && !some_reasons && !indirect && !attributes_only)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::der::{sequence, tlv};
+
+    #[test]
+    fn lists_of_limited_scope_say_nothing_beyond_it() {
+        let scope =
+            |number: u8, value: &[u8]| sequence(&[&tlv(Tag::context_primitive(number), value)]);
+        let covers = |value: &[u8]| [false, true].map(|ca| distribution_point_covers(value, ca));
+        assert_eq!(covers(&sequence(&[])), [Ok(true), Ok(true)]);
+        assert_eq!(
+            covers(&scope(1, &[0xff])),
+            [Ok(true), Ok(false)],
+            "user certificates only"
+        );
+        assert_eq!(
+            covers(&scope(2, &[0xff])),
+            [Ok(false), Ok(true)],
+            "authorities' certificates only"
+        );
+        assert_eq!(
+            covers(&scope(3, &[1, 2])),
+            [Ok(false), Ok(false)],
+            "some reasons only"
+        );
+        assert_eq!(
+            covers(&scope(4, &[0xff])),
+            [Ok(false), Ok(false)],
+            "indirect"
+        );
+        assert_eq!(
+            covers(&scope(5, &[0xff])),
+            [Ok(false), Ok(false)],
+            "attribute certificates only"
+        );
+    }
+
+    #[test]
+    fn reasons_follow_rfc_3161() {
+        let sparing: Vec<u32> = (0..=10)
+            .filter(|&n| RevocationReason(n).spares_earlier_tokens())
+            .collect();
+        assert_eq!(sparing, [0, 3, 4, 5]);
+    }
 }

@@ -44,9 +44,17 @@ pub fn certificates_from_pem(text: &str) -> Result<Vec<Vec<u8>>, PemError> {
                 None => return Err(PemError::Unterminated { line }),
             }
         }
-        certificates.push(STANDARD.decode(encoded).map_err(|_| PemError::Base64 { line })?);
+        certificates.push(
+            STANDARD
+                .decode(encoded)
+                .map_err(|_| PemError::Base64 { line })?,
+        );
     }
-    if certificates.is_empty() { Err(PemError::Empty) } else { Ok(certificates) }
+    if certificates.is_empty() {
+        Err(PemError::Empty)
+    } else {
+        Ok(certificates)
+    }
 }
 
 /// Writes one certificate, given as DER, with its last line ended.
@@ -81,8 +89,14 @@ mod tests {
     fn each_rule_has_its_error() {
         assert_eq!(certificates_from_pem("x"), Err(PemError::Empty));
         let unterminated = format!("\n{BEGIN}\nAAAA\n");
-        assert_eq!(certificates_from_pem(&unterminated), Err(PemError::Unterminated { line: 2 }));
+        assert_eq!(
+            certificates_from_pem(&unterminated),
+            Err(PemError::Unterminated { line: 2 })
+        );
         let not_base64 = format!("{BEGIN}\n!\n{END}\n");
-        assert_eq!(certificates_from_pem(&not_base64), Err(PemError::Base64 { line: 1 }));
+        assert_eq!(
+            certificates_from_pem(&not_base64),
+            Err(PemError::Base64 { line: 1 })
+        );
     }
 }

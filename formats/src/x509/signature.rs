@@ -6,7 +6,8 @@
 use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 use rsa::pkcs1::DecodeRsaPublicKey as _;
 use rustls_pki_types::{
-    AlgorithmIdentifier as PathAlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id,
+    AlgorithmIdentifier as PathAlgorithmIdentifier, InvalidSignature,
+    SignatureVerificationAlgorithm, alg_id,
 };
 
 use crate::bounds::RSA_MODULUS_BITS_MIN;
@@ -80,9 +81,14 @@ impl SignatureScheme {
             (Oid::RSA_SHA512, RsaPkcs1, Sha512),
         ];
         if identifier.algorithm == Oid::RSA_PSS {
-            return Ok(Self { family: SignatureFamily::RsaPss, hash: pss_hash(identifier)? });
+            return Ok(Self {
+                family: SignatureFamily::RsaPss,
+                hash: pss_hash(identifier)?,
+            });
         }
-        let found = known.into_iter().find(|(oid, ..)| *oid == identifier.algorithm);
+        let found = known
+            .into_iter()
+            .find(|(oid, ..)| *oid == identifier.algorithm);
         let (_, family, hash) = found.ok_or(SignatureError::Algorithm)?;
         if !identifier.has_no_parameters() {
             return Err(SignatureError::Algorithm);
@@ -102,11 +108,19 @@ impl SignatureScheme {
         digest: &AlgorithmIdentifier<'_>,
     ) -> Result<Self, SignatureError> {
         let hash = digest.hash_algorithm().ok_or(SignatureError::Algorithm)?;
-        if signature.algorithm == ObjectIdentifier::RSA_ENCRYPTION && signature.has_no_parameters() {
-            return Ok(Self { family: SignatureFamily::RsaPkcs1, hash });
+        if signature.algorithm == ObjectIdentifier::RSA_ENCRYPTION && signature.has_no_parameters()
+        {
+            return Ok(Self {
+                family: SignatureFamily::RsaPkcs1,
+                hash,
+            });
         }
         let scheme = Self::from_certificate(signature)?;
-        if scheme.hash == hash { Ok(scheme) } else { Err(SignatureError::Algorithm) }
+        if scheme.hash == hash {
+            Ok(scheme)
+        } else {
+            Err(SignatureError::Algorithm)
+        }
     }
 }
 
@@ -167,14 +181,19 @@ impl PublicKey {
     fn from_bits(kind: KeyKind, bits: &[u8]) -> Result<Self, SignatureError> {
         let wrong = |_| SignatureError::KeyValue;
         match kind {
-            KeyKind::P256 => p256::ecdsa::VerifyingKey::from_sec1_bytes(bits).map(Self::P256).map_err(wrong),
-            KeyKind::P384 => p384::ecdsa::VerifyingKey::from_sec1_bytes(bits).map(Self::P384).map_err(wrong),
+            KeyKind::P256 => p256::ecdsa::VerifyingKey::from_sec1_bytes(bits)
+                .map(Self::P256)
+                .map_err(wrong),
+            KeyKind::P384 => p384::ecdsa::VerifyingKey::from_sec1_bytes(bits)
+                .map(Self::P384)
+                .map_err(wrong),
             KeyKind::Rsa => {
                 let modulus_bits = rsa_modulus_bits(bits)?;
                 if modulus_bits < RSA_MODULUS_BITS_MIN {
                     return Err(SignatureError::KeyTooShort { bits: modulus_bits });
                 }
-                let key = rsa::PublicKey::from_pkcs1_der(bits).map_err(|_| SignatureError::KeyValue)?;
+                let key =
+                    rsa::PublicKey::from_pkcs1_der(bits).map_err(|_| SignatureError::KeyValue)?;
                 Ok(Self::Rsa(Box::new(key), modulus_bits))
             }
         }
@@ -194,23 +213,41 @@ impl PublicKey {
     ///
     /// # Errors
     /// [`SignatureError::KeyMismatch`], [`SignatureError::Invalid`].
-    pub fn verify(&self, scheme: SignatureScheme, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
+    pub fn verify(
+        &self,
+        scheme: SignatureScheme,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SignatureError> {
         let digest = || scheme.hash.digest(&[message]);
         let holds = match (self, scheme.family) {
-            (Self::P256(key), SignatureFamily::Ecdsa) => p256::ecdsa::Signature::from_der(signature)
-                .is_ok_and(|signature| key.verify_prehash(&digest(), &signature).is_ok()),
-            (Self::P384(key), SignatureFamily::Ecdsa) => p384::ecdsa::Signature::from_der(signature)
-                .is_ok_and(|signature| key.verify_prehash(&digest(), &signature).is_ok()),
+            (Self::P256(key), SignatureFamily::Ecdsa) => {
+                p256::ecdsa::Signature::from_der(signature)
+                    .is_ok_and(|signature| key.verify_prehash(&digest(), &signature).is_ok())
+            }
+            (Self::P384(key), SignatureFamily::Ecdsa) => {
+                p384::ecdsa::Signature::from_der(signature)
+                    .is_ok_and(|signature| key.verify_prehash(&digest(), &signature).is_ok())
+            }
             (Self::Rsa(key, _), SignatureFamily::RsaPkcs1 | SignatureFamily::RsaPss) => {
                 verify_rsa(key, scheme, &digest(), signature)
             }
             _ => return Err(SignatureError::KeyMismatch),
         };
-        if holds { Ok(()) } else { Err(SignatureError::Invalid) }
+        if holds {
+            Ok(())
+        } else {
+            Err(SignatureError::Invalid)
+        }
     }
 }
 
-fn verify_rsa(key: &rsa::PublicKey, scheme: SignatureScheme, digest: &[u8], signature: &[u8]) -> bool {
+fn verify_rsa(
+    key: &rsa::PublicKey,
+    scheme: SignatureScheme,
+    digest: &[u8],
+    signature: &[u8],
+) -> bool {
     use HashAlgorithm::{Sha256, Sha384, Sha512};
     let pss = scheme.family == SignatureFamily::RsaPss;
     let result = match (pss, scheme.hash) {
@@ -228,8 +265,12 @@ fn key_kind(identifier: &AlgorithmIdentifier<'_>) -> Result<KeyKind, SignatureEr
     if identifier.algorithm == ObjectIdentifier::RSA_ENCRYPTION {
         return Ok(KeyKind::Rsa);
     }
-    let curve = identifier.parameters.filter(|_| identifier.algorithm == ObjectIdentifier::EC_PUBLIC_KEY);
-    let curve = curve.filter(|p| p.tag == Tag::OBJECT_IDENTIFIER).ok_or(SignatureError::KeyAlgorithm)?;
+    let curve = identifier
+        .parameters
+        .filter(|_| identifier.algorithm == ObjectIdentifier::EC_PUBLIC_KEY);
+    let curve = curve
+        .filter(|p| p.tag == Tag::OBJECT_IDENTIFIER)
+        .ok_or(SignatureError::KeyAlgorithm)?;
     match curve.object_identifier()? {
         curve if curve == ObjectIdentifier::P256 => Ok(KeyKind::P256),
         curve if curve == ObjectIdentifier::P384 => Ok(KeyKind::P384),
@@ -241,7 +282,9 @@ fn rsa_modulus_bits(key: &[u8]) -> Result<usize, DerError> {
     let mut reader = Reader::single(key, Tag::SEQUENCE)?.reader();
     let modulus = reader.expect(Tag::INTEGER)?.integer()?;
     let modulus = modulus.strip_prefix(&[0]).unwrap_or(modulus);
-    let leading = modulus.first().map_or(0, |first| first.leading_zeros() as usize);
+    let leading = modulus
+        .first()
+        .map_or(0, |first| first.leading_zeros() as usize);
     Ok(modulus.len() * 8 - leading)
 }
 
@@ -255,9 +298,15 @@ pub(crate) struct PathAlgorithm {
 }
 
 impl SignatureVerificationAlgorithm for PathAlgorithm {
-    fn verify_signature(&self, public_key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
+    fn verify_signature(
+        &self,
+        public_key: &[u8],
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), InvalidSignature> {
         let key = PublicKey::from_bits(self.kind, public_key).map_err(|_| InvalidSignature)?;
-        key.verify(self.scheme, message, signature).map_err(|_| InvalidSignature)
+        key.verify(self.scheme, message, signature)
+            .map_err(|_| InvalidSignature)
     }
 
     fn public_key_alg_id(&self) -> PathAlgorithmIdentifier {
