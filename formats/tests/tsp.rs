@@ -672,8 +672,16 @@ fn check_12_path() {
     };
     let error = TrustAnchorError::Certificate(X509Error::Der(wrong));
     assert_eq!(TrustAnchors::new([b"x"]).map(drop), Err(error));
-    let error = TrustAnchorError::Anchor(webpki::Error::UnsupportedCriticalExtension);
-    assert_eq!(TrustAnchors::new([&unit]).map(drop), Err(error));
+    // The algorithm named beside the signature differs from the one inside what is signed.
+    let mut disagreeing = authority.root.clone();
+    let ecdsa = ObjectIdentifier::ECDSA_SHA256;
+    let at = disagreeing
+        .windows(8)
+        .rposition(|w| w == ecdsa.contents())
+        .expect("named twice");
+    disagreeing[at + 7] += 1;
+    let error = TrustAnchorError::Anchor(webpki::Error::SignatureAlgorithmMismatch);
+    assert_eq!(TrustAnchors::new([&disagreeing]).map(drop), Err(error));
 }
 
 #[test]
@@ -1380,6 +1388,7 @@ accuracy=secs:1\nordering=no\ntsa_name=no\ness_cert_id_chain=no\ness_cert_id_alg
 fn openssl_authority_answers(
     name: &str,
     key: &[&str],
+    certificate_options: &[&str],
     signer_digest: &str,
     imprint: MessageImprint,
 ) {
@@ -1406,7 +1415,12 @@ fn openssl_authority_answers(
         "-extensions",
         "ca",
     ];
-    run(&[&request_root[..], &["-days", "30", "-out", "root.pem"]].concat());
+    run(&[
+        &request_root[..],
+        certificate_options,
+        &["-days", "30", "-out", "root.pem"],
+    ]
+    .concat());
     let subject = "/C=FR/O=Essai/CN=Unite";
     run(&[
         "req", "-new", "-key", "tsu.key", "-config", "conf", "-subj", subject, "-out", "tsu.csr",
@@ -1425,6 +1439,7 @@ fn openssl_authority_answers(
     ];
     run(&[
         &sign_unit[..],
+        certificate_options,
         &[
             "-extfile",
             "conf",
@@ -1516,9 +1531,17 @@ fn openssl_authorities_of_every_kind_are_understood() {
     let p256 = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
     let p384 = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"];
     let rsa = ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"];
-    openssl_authority_answers("p256", &p256, "sha256", imprint());
-    openssl_authority_answers("p384", &p384, "sha384", sha384);
-    openssl_authority_answers("rsa", &rsa, "sha512", sha512);
+    openssl_authority_answers("p256", &p256, &[], "sha256", imprint());
+    openssl_authority_answers("p384", &p384, &[], "sha384", sha384);
+    openssl_authority_answers("rsa", &rsa, &[], "sha512", sha512);
+    let pss = [
+        "-sigopt",
+        "rsa_padding_mode:pss",
+        "-sigopt",
+        "rsa_pss_saltlen:32",
+        "-sha256",
+    ];
+    openssl_authority_answers("pss-path", &rsa, &pss, "sha256", imprint());
 }
 
 /// PSS signatures made by openssl over a plain file, since `openssl ts` signs tokens with PKCS#1 v1.5 only.
@@ -1609,7 +1632,6 @@ fn a_qualified_authoritys_token_of_2018_is_read() {
             known_at: None,
         },
     );
-    println!("{:#?}", report.checks());
     assert_eq!(report.outcome(Check::Signature), &Outcome::Passed);
     assert_eq!(report.outcome(Check::CertificatePurpose), &Outcome::Passed);
     assert_eq!(
