@@ -84,8 +84,8 @@ pub const X509_EXTENSIONS_MAX: usize = 64;
 /// Longest INTEGER serial number, in octets (RFC 5280 §4.1.2.2; RFC 3161 §2.4.2 allows 160 bits too).
 pub const SERIAL_OCTETS_MAX: usize = 20;
 
-/// Longest nonce accepted in a request, in octets: RFC 3161 sets none, clients send 8 to 20.
-pub const NONCE_OCTETS_MAX: usize = 32;
+/// Longest nonce accepted, in octets: RFC 3161 sets none, clients send 8 to 64.
+pub const NONCE_OCTETS_MAX: usize = 128;
 
 /// Largest evidence record, in bytes: one token a renewal, one renewal a year for two centuries, at 30 KiB each.
 pub const EVIDENCE_RECORD_BYTES_MAX: usize = 8 * 1024 * 1024;

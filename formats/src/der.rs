@@ -3,6 +3,9 @@
 //! Whatever was signed or hashed is handed out as the slice that was received, never decoded and encoded again. The
 //! cursor accepts definite, minimal lengths and one-octet tags, which is all that certificates and tokens use; every
 //! error names the offset where the rule breaks.
+//!
+//! Decoders into owned values (rasn and others) are second readers in the tests only: they sort sets when they encode
+//! again, so that a proof checked over their output would be a proof of other bytes than those at rest.
 
 mod normalise;
 mod oid;
@@ -422,7 +425,9 @@ impl<'a> Reader<'a> {
 /// Reads a tag and a definite, minimal length; returns tag, header length and contents length in bytes.
 fn read_header(bytes: &[u8], offset: usize) -> Result<(Tag, usize, usize), DerError> {
     let truncated = DerError::Truncated { offset };
-    let [tag, first, ..] = *bytes else { return Err(truncated) };
+    let [tag, first, ..] = *bytes else {
+        return Err(truncated);
+    };
     if tag & 0x1f == 0x1f {
         return Err(DerError::HighTagNumber { offset });
     }

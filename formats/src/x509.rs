@@ -198,7 +198,9 @@ fn read_version(reader: &mut Reader<'_>) -> Result<(), X509Error> {
 
 /// Reads `[n] EXPLICIT Extensions`, if there.
 fn read_extensions(explicit: Option<Tlv<'_>>) -> Result<Vec<Extension<'_>>, X509Error> {
-    let Some(explicit) = explicit else { return Ok(Vec::new()) };
+    let Some(explicit) = explicit else {
+        return Ok(Vec::new());
+    };
     let list = Reader::single(explicit.contents, Tag::SEQUENCE)?.reader();
     read_extension_list(list)
 }

@@ -33,7 +33,9 @@ pub fn read_x509_time(element: &Tlv<'_>) -> Result<Timestamp, DerError> {
     let digits_of_year = match found {
         Tag::UTC_TIME => 2,
         Tag::GENERALIZED_TIME => 4,
-        _ => return Err(DerError::UnexpectedTag { offset, expected: Tag::UTC_TIME, found }),
+        _ => {
+            return Err(DerError::UnexpectedTag { offset, expected: Tag::UTC_TIME, found });
+        }
     };
     let (year, rest) = contents.split_at_checked(digits_of_year).ok_or(error)?;
     let year = digits(year).ok_or(error)?;

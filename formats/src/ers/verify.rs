@@ -155,8 +155,8 @@ pub enum EvidenceError {
         /// Where.
         at: AtsPosition,
     },
-    /// A time-stamp that is not later than the one before.
-    #[error("{at}: {found} is not after {previous}")]
+    /// A time-stamp earlier than the one before.
+    #[error("{at}: {found} is before {previous}, the time of the one before")]
     TimeNotAscending {
         /// Where.
         at: AtsPosition,
@@ -238,7 +238,8 @@ impl EvidenceRecord<'_> {
             for (index, time_stamp) in stamps.time_stamps.iter().enumerate() {
                 let at = AtsPosition { chain, time_stamp: index };
                 let covered = self.verify_time_stamp(at, time_stamp, objects, &mut shape)?;
-                if let Some(previous) = time_stamps.last().filter(|p| p.gen_time >= covered.gen_time) {
+                // Equal times stand: authorities that cut to the second give them to a renewal within it.
+                if let Some(previous) = time_stamps.last().filter(|p| p.gen_time > covered.gen_time) {
                     let (previous, found) = (previous.gen_time, covered.gen_time);
                     return Err(EvidenceError::TimeNotAscending { at, previous, found });
                 }

@@ -129,7 +129,9 @@ impl<'a> Examination<'a> {
     }
 
     fn signed_attributes(&self) -> Examined {
-        let Some(signer) = self.only_signer() else { return depends_on(Check::Structure) };
+        let Some(signer) = self.only_signer() else {
+            return depends_on(Check::Structure);
+        };
         let attributes = signer.signed_attributes.as_ref().ok_or(CheckError::SignedAttributesAbsent)?;
         for (index, attribute) in attributes.attributes.iter().enumerate() {
             let same = |earlier: &Attribute<'_>| earlier.attribute_type == attribute.attribute_type;
@@ -152,15 +154,21 @@ impl<'a> Examination<'a> {
     }
 
     fn signing_certificate(&self) -> Examined {
-        let Some(signer) = self.only_signer() else { return depends_on(Check::Structure) };
-        let Some(attributes) = &signer.signed_attributes else { return depends_on(Check::SignedAttributes) };
+        let Some(signer) = self.only_signer() else {
+            return depends_on(Check::Structure);
+        };
+        let Some(attributes) = &signer.signed_attributes else {
+            return depends_on(Check::SignedAttributes);
+        };
         let named = NamedCertificate::read(attributes)?;
         // Without a certificate that the identifier selects, the hash may still name one.
         let certificate = self.selected_certificate().or_else(|| {
             let all = self.certificates();
             all.into_iter().find(|certificate| named.hash.digest(&[certificate]) == named.digest)
         });
-        let Some(certificate) = certificate else { return depends_on(Check::SignerIdentifier) };
+        let Some(certificate) = certificate else {
+            return depends_on(Check::SignerIdentifier);
+        };
         if named.hash.digest(&[certificate]) != named.digest {
             return Err(CheckError::CertificateHashDiffers);
         }
@@ -184,7 +192,9 @@ impl<'a> Examination<'a> {
 
     fn signature(&self) -> Examined {
         self.with_signer(|examination, certificate| {
-            let Some(signer) = examination.only_signer() else { return Ok(()) };
+            let Some(signer) = examination.only_signer() else {
+                return Ok(());
+            };
             let attributes = signer.signed_attributes.as_ref().ok_or(CheckError::SignedAttributesAbsent)?;
             let scheme = SignatureScheme::from_cms(&signer.signature_algorithm, &signer.digest_algorithm);
             let key = PublicKey::parse(certificate.public_key_info).map_err(CheckError::Signature)?;
@@ -195,7 +205,9 @@ impl<'a> Examination<'a> {
     }
 
     fn path(&mut self) -> Examined {
-        let Some(signer) = self.selected_certificate() else { return depends_on(Check::SignerIdentifier) };
+        let Some(signer) = self.selected_certificate() else {
+            return depends_on(Check::SignerIdentifier);
+        };
         let others: Vec<&[u8]> = self.certificates().into_iter().filter(|other| *other != signer).collect();
         let path = find_path(signer, &others, self.trust.anchors, self.tst_info.gen_time)?;
         self.path = Some(path);
@@ -206,7 +218,9 @@ impl<'a> Examination<'a> {
     }
 
     fn revocation(&self) -> Examined {
-        let Some(path) = &self.path else { return depends_on(Check::Path) };
+        let Some(path) = &self.path else {
+            return depends_on(Check::Path);
+        };
         let embedded = self.signed_data.revocation_lists.iter().copied();
         let supplied = self.trust.revocation_lists.iter().map(Vec::as_slice);
         let lists: Vec<&[u8]> = embedded.chain(supplied).collect();
@@ -217,7 +231,9 @@ impl<'a> Examination<'a> {
     }
 
     fn algorithms(&self) -> Examined {
-        let Some(signer) = self.only_signer() else { return depends_on(Check::Structure) };
+        let Some(signer) = self.only_signer() else {
+            return depends_on(Check::Structure);
+        };
         let mut used: Vec<(Algorithm, usize)> = vec![hash_used(self.imprint.algorithm())];
         if let Some(certificate) = self.selected_certificate() {
             let certificate = Certificate::parse(certificate).map_err(CheckError::Certificate)?;
@@ -239,8 +255,12 @@ impl<'a> Examination<'a> {
     }
 
     fn qualified(&self) -> Examined {
-        let Some(services) = self.trust.trusted_list else { return Ok(Err(NotApplicable::NoTrustedList)) };
-        let Some(path) = &self.path else { return depends_on(Check::Path) };
+        let Some(services) = self.trust.trusted_list else {
+            return Ok(Err(NotApplicable::NoTrustedList));
+        };
+        let Some(path) = &self.path else {
+            return depends_on(Check::Path);
+        };
         let at = self.tst_info.gen_time;
         let digests: Vec<Sha256Digest> = path.iter().map(|certificate| Sha256Digest::of(certificate)).collect();
         let granted = services.iter().any(|service| {
@@ -278,7 +298,9 @@ impl<'a> Examination<'a> {
     }
 
     fn with_signer(&self, check: impl FnOnce(&Self, &Certificate<'_>) -> Result<(), CheckError>) -> Examined {
-        let Some(selected) = self.selected_certificate() else { return depends_on(Check::SignerIdentifier) };
+        let Some(selected) = self.selected_certificate() else {
+            return depends_on(Check::SignerIdentifier);
+        };
         let certificate = Certificate::parse(selected).map_err(CheckError::Certificate)?;
         check(self, &certificate).map(Ok)
     }

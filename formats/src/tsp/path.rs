@@ -190,10 +190,10 @@ pub(super) fn check_purpose(certificate: &Certificate<'_>) -> Result<(), CheckEr
         return Err(CheckError::ExtendedKeyUsageNotCritical);
     }
     let signatures = KeyUsage::DIGITAL_SIGNATURE | KeyUsage::NON_REPUDIATION;
-    if let Some(KeyUsage(bits)) = certificate.key_usage().map_err(malformed)? {
-        if bits & signatures == 0 || bits & !signatures != 0 {
-            return Err(CheckError::KeyUsage { bits });
-        }
+    let usage = certificate.key_usage().map_err(malformed)?;
+    let foreign = usage.filter(|KeyUsage(bits)| bits & signatures == 0 || bits & !signatures != 0);
+    if let Some(KeyUsage(bits)) = foreign {
+        return Err(CheckError::KeyUsage { bits });
     }
     if certificate.is_authority().map_err(malformed)? { Err(CheckError::IsAuthority) } else { Ok(()) }
 }

@@ -113,7 +113,9 @@ impl<'a> RevocationList<'a> {
     /// # Errors
     /// [`X509Error`] if an entry up to it is malformed.
     pub fn revocation_of(&self, serial: &[u8]) -> Result<Option<Revocation>, X509Error> {
-        let Some(mut entries) = self.entries.clone() else { return Ok(None) };
+        let Some(mut entries) = self.entries.clone() else {
+            return Ok(None);
+        };
         while !entries.is_empty() {
             let mut entry = entries.sequence()?;
             let found = entry.expect(Tag::INTEGER)?.integer()?;
@@ -147,4 +149,28 @@ fn distribution_point_covers(value: &[u8], authority_certificate: bool) -> Resul
     let (some_reasons, indirect, attributes_only) = (flag(3)?, flag(4)?, flag(5)?);
     let kind_covered = if authority_certificate { !users_only } else { !authorities_only };
     Ok(kind_covered && !some_reasons && !indirect && !attributes_only)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::der::{sequence, tlv};
+
+    #[test]
+    fn lists_of_limited_scope_say_nothing_beyond_it() {
+        let scope = |number: u8, value: &[u8]| sequence(&[&tlv(Tag::context_primitive(number), value)]);
+        let covers = |value: &[u8]| [false, true].map(|ca| distribution_point_covers(value, ca));
+        assert_eq!(covers(&sequence(&[])), [Ok(true), Ok(true)]);
+        assert_eq!(covers(&scope(1, &[0xff])), [Ok(true), Ok(false)], "user certificates only");
+        assert_eq!(covers(&scope(2, &[0xff])), [Ok(false), Ok(true)], "authorities' certificates only");
+        assert_eq!(covers(&scope(3, &[1, 2])), [Ok(false), Ok(false)], "some reasons only");
+        assert_eq!(covers(&scope(4, &[0xff])), [Ok(false), Ok(false)], "indirect");
+        assert_eq!(covers(&scope(5, &[0xff])), [Ok(false), Ok(false)], "attribute certificates only");
+    }
+
+    #[test]
+    fn reasons_follow_rfc_3161() {
+        let sparing: Vec<u32> = (0..=10).filter(|&n| RevocationReason(n).spares_earlier_tokens()).collect();
+        assert_eq!(sparing, [0, 3, 4, 5]);
+    }
 }
