@@ -181,6 +181,14 @@ pub fn direct_container(day: &str, id: &str) -> ObjectName {
 /// Folder of every [`direct_container`].
 pub const DIRECT_CONTAINERS: &str = "containers/direct";
 
+/// A canary: what a site is probed with before it is trusted; deleted after, and of no meaning if it stays.
+///
+/// - `id`: 32 lowercase hexadecimal characters.
+#[must_use]
+pub fn canary(id: &str) -> ObjectName {
+    ObjectName::own(format!("canaries/{id}"))
+}
+
 /// A full tile of the Merkle log: 256 hashes.
 #[must_use]
 pub fn tile(level: u8, number: u64) -> ObjectName {
@@ -222,6 +230,7 @@ mod tests {
             commit(CommitNumber(0)),
             commit(CommitNumber(1_234_067)),
             direct_container("2026-11-24", "00112233445566778899aabbccddeeff"),
+            canary("00112233445566778899aabbccddeeff"),
             tile(1, 256),
             entry_bundle(3),
             checkpoint(SealNumber(1000)),
@@ -233,6 +242,7 @@ mod tests {
             "commits/000.tar".to_owned(),
             "commits/x001/x234/067.tar".into(),
             "containers/direct/2026-11-24/00112233445566778899aabbccddeeff.tar".into(),
+            "canaries/00112233445566778899aabbccddeeff".into(),
             "log/tile/1/256".into(),
             "log/tile/entries/003".into(),
             "seals/x001/000/checkpoint".into(),

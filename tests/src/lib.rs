@@ -1,5 +1,8 @@
-//! What the tests that span crates share: the simulated ports, and the one suite that every store passes.
+//! What the tests that span crates share: the simulated ports, the one suite that every store passes, and S3 servers
+//! that are real, or scripted.
 
 pub mod rig;
+pub mod scripted_s3;
+pub mod seaweed;
 pub mod sim;
 pub mod store_suite;

@@ -5,5 +5,9 @@
 
 mod bounds;
 mod local;
+mod object;
+mod probe;
 
 pub use local::{LocalStore, OpenError};
+pub use object::{BucketConfig, BucketError, ObjectLock, ObjectStoreSite};
+pub use probe::{ProbeError, probe};
