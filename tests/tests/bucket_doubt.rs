@@ -1,5 +1,7 @@
 //! What the bucket adapter makes of every answer, and of none: refused, retried or in doubt.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use bytes::Bytes;
 use cartulaire_engine::ports::{CreateError, ReadError, Store};
 use cartulaire_engine::store::{BucketConfig, BucketError, ObjectStoreSite};
