@@ -23,12 +23,15 @@ fn creating(script: &[Reply]) -> (Result<(), CreateError>, String) {
     (outcome, methods.join(" "))
 }
 
+/// What the case is, the answers, the outcome and the methods sent.
+type CreationCase<'a> = (&'a str, &'a [Reply], Result<(), CreateError>, &'a str);
+
 #[test]
 fn every_answer_to_a_creation_has_its_class() {
     let (ours, theirs, size) = (Reply::Object("ours"), Reply::Object("them"), Reply::Size(4));
     let (exists, unknown, unreachable) =
         (Err(CreateError::Exists), Err(CreateError::Unknown), Err(CreateError::Unreachable));
-    let table: &[(&str, &[Reply], Result<(), CreateError>, &str)] = &[
+    let table: &[CreationCase] = &[
         ("done", &[DONE], Ok(()), "PUT"),
         ("taken, and no doubt", &[TAKEN, size, theirs], exists, "PUT HEAD GET"),
         ("taken by the same bytes, and no doubt", &[TAKEN, size, ours], exists, "PUT HEAD GET"),
