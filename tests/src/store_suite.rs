@@ -2,6 +2,8 @@
 //!
 //! Each scenario gets an empty site and is named for the clause of the port's contract that it judges.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use std::sync::{Arc, Barrier};
 use std::thread;
 

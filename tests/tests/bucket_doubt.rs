@@ -1,5 +1,7 @@
 //! What the bucket adapter makes of every answer, and of none: refused, retried or in doubt.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use bytes::Bytes;
 use cartulaire_engine::ports::{CreateError, ReadError, Store};
 use cartulaire_engine::store::{BucketConfig, BucketError, ObjectStoreSite};
@@ -21,12 +23,15 @@ fn creating(script: &[Reply]) -> (Result<(), CreateError>, String) {
     (outcome, methods.join(" "))
 }
 
+/// What the case is, the answers, the outcome and the methods sent.
+type CreationCase<'a> = (&'a str, &'a [Reply], Result<(), CreateError>, &'a str);
+
 #[test]
 fn every_answer_to_a_creation_has_its_class() {
     let (ours, theirs, size) = (Reply::Object("ours"), Reply::Object("them"), Reply::Size(4));
     let (exists, unknown, unreachable) =
         (Err(CreateError::Exists), Err(CreateError::Unknown), Err(CreateError::Unreachable));
-    let table: &[(&str, &[Reply], Result<(), CreateError>, &str)] = &[
+    let table: &[CreationCase] = &[
         ("done", &[DONE], Ok(()), "PUT"),
         ("taken, and no doubt", &[TAKEN, size, theirs], exists, "PUT HEAD GET"),
         ("taken by the same bytes, and no doubt", &[TAKEN, size, ours], exists, "PUT HEAD GET"),

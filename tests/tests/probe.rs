@@ -1,5 +1,7 @@
 //! A store that lies about create-if-absent is refused as the deciding site, by name of its lie.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,5 +1,7 @@
 //! Every adapter of the `Store` port before the one suite, and what each promises beyond it.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -280,10 +280,10 @@ impl Site {
         let doubt = Err(CreateError::Unknown);
         match fault {
             None => self.make(&change, true),
-            Some(WriteFault::Persisted) => return self.make(&change, true).and(doubt),
-            Some(WriteFault::Volatile) => return self.make(&change, false).and(doubt),
+            Some(WriteFault::Persisted) => self.make(&change, true).and(doubt),
+            Some(WriteFault::Volatile) => self.make(&change, false).and(doubt),
             Some(WriteFault::Forgotten) => self.make(&change, false),
-            Some(WriteFault::Torn { kept }) => return self.tear(&change, kept).and(doubt),
+            Some(WriteFault::Torn { kept }) => self.tear(&change, kept).and(doubt),
             Some(WriteFault::Late) => {
                 self.late.push(change);
                 doubt

@@ -1,5 +1,7 @@
 //! Every fault of the model, planted and seen.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use std::sync::Arc;
 
 use super::*;
