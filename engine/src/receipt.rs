@@ -62,7 +62,7 @@ impl Archive {
         };
         let text = receipt.text();
         let signature = self.signer().sign(text.as_bytes())?;
-        let note = Note::sign(text, self.key(), |_| signature).expect("admission keeps control characters out");
+        let note = Note::of_signed(text, self.key(), signature).expect("admission keeps control characters out");
         Ok(note.to_string())
     }
 }
