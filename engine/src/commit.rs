@@ -1,9 +1,10 @@
 //! Group commit: whatever arrived while the last sync ran becomes one container, made durable by one creation.
 //!
-//! The sequence is draft → create → apply → answer. A draft changes nothing; creating `commits/<n>.tar` on the deciding
-//! site is the only commit point; applying makes the index follow, by the same code as recovery; only then are the
-//! depositors answered. A fault before the commit point leaves everything as it was; a fault at it poisons the
-//! committer, which refuses everything from then on until the archive is opened again.
+//! The sequence is draft → prepare → publish → apply → answer. A draft changes nothing; preparing brings its bytes to the
+//! deciding site under no name; publishing `commits/<n>.tar` there is the only commit point; applying makes the index
+//! follow, by the same code as recovery; only then are the depositors answered. A fault before the commit point leaves
+//! everything as it was; a fault at it poisons the committer, which refuses everything from then on until the archive is
+//! opened again.
 
 mod draft;
 
@@ -23,7 +24,8 @@ use crate::archive::{Archive, PendingCommit};
 use crate::bounds::CLOCK_STEP_MILLIS_MAX;
 use crate::fault::Fault;
 use crate::index::{CommitHead, CommitRecord};
-use draft::Draft;
+use crate::sites::PreparedObject;
+use draft::{Brought, Draft};
 
 /// Something to be journaled, durably and in order.
 pub enum Submission {
@@ -115,19 +117,38 @@ pub struct CommittedDeposit {
 }
 
 /// The one writer of commits.
+///
+/// [`Committer::stage`] brings a commit's bytes to the deciding site under no name; [`Staged::publish`] gives the name,
+/// which commits. One commit may be staged while the one before is being published; [`Committer::commit`] does both.
 pub struct Committer {
     archive: Arc<Archive>,
+    /// Where the chain stands once everything staged is published.
     head: Option<CommitHead>,
     chains: HashMap<TenantId, LeafHash>,
+    /// What the last staged commit brings, which the index may not follow yet.
+    last: Brought,
     clock_is_behind: bool,
     poisoned: bool,
+}
+
+/// A commit whose bytes are durable at the deciding site under no name: not committed. Dropping it leaves nothing.
+pub struct Staged {
+    results: Vec<Committed>,
+    work: Option<Box<Work>>,
+}
+
+struct Work {
+    prepared: PreparedObject,
+    record: CommitRecord,
+    orphans: Vec<String>,
 }
 
 impl Committer {
     /// Takes over where the index stands; only [`crate::archive`] makes one, after recovery.
     pub(crate) fn new(archive: Arc<Archive>) -> Result<Self, Fault> {
         let head = archive.index().commit_head()?;
-        Ok(Self { archive, head, chains: HashMap::new(), clock_is_behind: false, poisoned: false })
+        let (chains, last) = Default::default();
+        Ok(Self { archive, head, chains, last, clock_is_behind: false, poisoned: false })
     }
 
     /// Makes a batch durable on every required site, in order.
@@ -142,11 +163,24 @@ impl Committer {
     /// - [`Fault::Retry`]: nothing was written.
     /// - [`Fault::Poisoned`]: durability unknown; every later call answers the same. Open the archive again.
     pub fn commit(&mut self, batch: Vec<Submission>) -> Result<Vec<Committed>, Fault> {
+        let staged = self.stage(batch)?;
+        let outcome = staged.publish(&self.archive);
+        self.settle(outcome.as_ref().err())?;
+        outcome
+    }
+
+    /// Drafts a commit of a batch and brings its bytes to the deciding site, under no name.
+    ///
+    /// The commit before may still be on its way to being published; nothing of this one counts before it is too.
+    ///
+    /// # Errors
+    /// As [`Committer::commit`].
+    pub fn stage(&mut self, batch: Vec<Submission>) -> Result<Staged, Fault> {
         if self.poisoned {
             return Err(Fault::Poisoned);
         }
         let (time, stepped) = self.time();
-        let mut draft = Draft::new(&self.archive, self.head.as_ref(), &self.chains, time);
+        let mut draft = Draft::new(&self.archive, self.head.as_ref(), &self.chains, &self.last, time);
         if let Some(millis) = stepped {
             let event = Event::of_service(EventType::ClockAnomaly, "journal", Outcome::Success);
             draft.event(event.with_fact("behind_ms", millis))?;
@@ -159,19 +193,37 @@ impl Committer {
             });
         }
         if draft.is_empty() {
-            return Ok(results);
+            return Ok(Staged { results, work: None });
         }
-        let (record, parts, orphans) = draft.finish();
-        // Nothing is written yet; the draft may be dropped.
+        let (record, parts, orphans, brought) = draft.finish();
         let name = layout::commit(record.commit.trailer.commit);
-        if let Err(error) = self.archive.sites().create(&name, &parts) {
-            return Err(self.fail(error.into()));
-        }
-        // The commit is durable on every required site; from here on it stands, whatever fails.
-        self.apply(record).map_err(|fault| self.fail(fault))?;
+        let prepared = self.archive.sites().prepare(&name, parts);
+        // Whatever happened, nothing has a name yet: this draft may be dropped.
+        let prepared = prepared.map_err(|error| self.fail(error.into()))?;
+        self.advance(&record, brought);
         self.clock_is_behind |= stepped.is_some();
-        self.sweep(&orphans);
-        Ok(results)
+        Ok(Staged { results, work: Some(Box::new(Work { prepared, record, orphans })) })
+    }
+
+    /// Takes note of how publishing the staged commits ended.
+    ///
+    /// # Errors
+    /// [`Fault::Poisoned`] if the committer had to stop.
+    pub fn settle(&mut self, fault: Option<&Fault>) -> Result<(), Fault> {
+        match fault {
+            None => Ok(()),
+            // Nothing was committed: whatever was staged is void, and the chain stands where the index says.
+            Some(Fault::Retry(_)) => {
+                self.head = self.archive.index().commit_head()?;
+                self.chains.clear();
+                self.last = Brought::default();
+                Ok(())
+            }
+            Some(_) => {
+                self.poisoned = true;
+                Err(Fault::Poisoned)
+            }
+        }
     }
 
     /// Whether the committer has stopped.
@@ -181,17 +233,11 @@ impl Committer {
     }
 
     fn fail(&mut self, fault: Fault) -> Fault {
-        match fault {
-            Fault::Retry(retry) => Fault::Retry(retry),
-            _ => {
-                self.poisoned = true;
-                Fault::Poisoned
-            }
-        }
+        self.poisoned |= !matches!(fault, Fault::Retry(_));
+        fault
     }
 
-    fn apply(&mut self, record: CommitRecord) -> Result<(), Fault> {
-        self.archive.index().apply_commit(&record)?;
+    fn advance(&mut self, record: &CommitRecord, brought: Brought) {
         let trailer = &record.commit.trailer;
         self.head = Some(CommitHead {
             commit: trailer.commit,
@@ -199,11 +245,8 @@ impl Committer {
             next: SequenceNumber(trailer.first.0 + trailer.entries),
             time: trailer.time,
         });
-        for (entry, line) in &record.commit.entries {
-            self.chains.insert(entry.tenant.clone(), cartulaire_formats::journal::leaf_hash(line));
-        }
-        self.archive.push_pending(PendingCommit::new(record.commit));
-        Ok(())
+        self.chains.extend(brought.chains.iter().map(|(tenant, leaf)| (tenant.clone(), *leaf)));
+        self.last = brought;
     }
 
     /// Never before the last entry; says by how many milliseconds the clock is behind when that is first noticed.
@@ -218,13 +261,30 @@ impl Committer {
         let anomaly = behind > CLOCK_STEP_MILLIS_MAX && !self.clock_is_behind;
         (last, anomaly.then_some(behind))
     }
+}
 
-    /// Containers that lost the race for the same content; what is left of them the next opening sweeps.
-    fn sweep(&self, orphans: &[String]) {
-        for name in orphans.iter().filter_map(|name| name.parse().ok()) {
-            if let Err(error) = self.archive.sites().delete(&name) {
-                tracing::warn!(container = %name, %error, "an orphan container could not be deleted yet");
-            }
+impl Staged {
+    /// Commits: gives the staged bytes their name, makes the index follow, and tells what became of each submission.
+    ///
+    /// # Errors
+    /// As [`Committer::commit`]; to be told to [`Committer::settle`].
+    pub fn publish(self, archive: &Archive) -> Result<Vec<Committed>, Fault> {
+        let Some(work) = self.work else { return Ok(self.results) };
+        let Work { prepared, record, orphans } = *work;
+        prepared.publish(archive.sites())?;
+        // The commit is durable on every required site; from here on it stands, whatever fails.
+        archive.index().apply_commit(&record)?;
+        archive.push_pending(PendingCommit::new(record.commit));
+        sweep(archive, &orphans);
+        Ok(self.results)
+    }
+}
+
+/// Containers that lost the race for the same content; what is left of them the next opening sweeps.
+fn sweep(archive: &Archive, orphans: &[String]) {
+    for name in orphans.iter().filter_map(|name| name.parse().ok()) {
+        if let Err(error) = archive.sites().delete(&name) {
+            tracing::warn!(container = %name, %error, "an orphan container could not be deleted yet");
         }
     }
 }

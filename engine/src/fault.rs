@@ -20,6 +20,17 @@ pub enum Fault {
     Index(#[from] IndexError),
 }
 
+impl Fault {
+    /// The class of this fault, for another thread that only acts on it: to be retried, or else the writer's end.
+    #[must_use]
+    pub(crate) fn class(&self) -> Self {
+        match self {
+            Self::Retry(retry) => Self::Retry(*retry),
+            _ => Self::Poisoned,
+        }
+    }
+}
+
 /// Why to try again later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Retry {

@@ -14,7 +14,7 @@ use cartulaire_formats::layout::SealNumber;
 use crate::archive::{Archive, Writers};
 use crate::attest::Attester;
 use crate::bounds::{COMMIT_BYTES_MAX, COMMIT_SUBMISSIONS_MAX, QUEUE_SUBMISSIONS_MAX};
-use crate::commit::{Committed, Committer, Event, Submission};
+use crate::commit::{Committed, Committer, Event, Staged, Submission};
 use crate::fault::{Fault, Retry};
 use crate::seal::Sealer;
 
@@ -87,7 +87,10 @@ impl Service {
         });
         let Writers { committer, sealer, attester } = writers;
         let threads = vec![
-            spawn("committer", &shared, move |shared| run_committer(committer, &waiting, shared)),
+            spawn("committer", &shared, {
+                let archive = Arc::clone(&archive);
+                move |shared| run_committer(committer, &archive, &waiting, shared)
+            }),
             spawn("sealer", &shared, move |shared| run_sealer(sealer, seal_period, shared)),
             spawn("attester", &shared, {
                 let queue = queue.clone();
@@ -189,14 +192,49 @@ fn spawn(name: &str, shared: &Arc<Shared>, run: impl FnOnce(&Shared) + Send + 's
     thread.expect("the system can start three threads when the service starts")
 }
 
-fn run_committer(mut committer: Committer, waiting: &Receiver<Waiting>, shared: &Shared) {
-    while let Ok(first) = waiting.recv() {
-        let (batch, replies) = take_batch(first, waiting);
-        let outcome = committer.commit(batch);
-        answer(outcome, replies);
-        if committer.is_poisoned() {
+/// Drafts and prepares each commit while the one before is being published.
+fn run_committer(mut committer: Committer, archive: &Archive, waiting: &Receiver<Waiting>, shared: &Shared) {
+    let (to_publish, staged) = sync_channel::<(Staged, Vec<Reply>)>(0);
+    let (published, outcomes) = sync_channel(1);
+    std::thread::scope(|scope| {
+        scope.spawn(move || publish_all(archive, &staged, &published, shared));
+        let mut in_flight = false;
+        while let Ok(first) = waiting.recv() {
+            let (batch, replies) = take_batch(first, waiting);
+            let next = committer.stage(batch);
+            let before =
+                if std::mem::take(&mut in_flight) { outcomes.recv().unwrap_or(Some(Fault::Poisoned)) } else { None };
+            let voided = before.is_some();
+            let outcome = committer.settle(before.as_ref()).and(next);
+            match outcome {
+                Ok(_) if voided => answer(Err(before.expect("it was void")), replies),
+                Ok(next) => in_flight = to_publish.send((next, replies)).is_ok(),
+                Err(fault) => answer(Err(fault), replies),
+            }
+            if committer.is_poisoned() {
+                shared.poison(&Fault::Poisoned);
+            }
+        }
+        drop(to_publish);
+    });
+}
+
+/// Publishes what is staged, answers its depositors, and says how it ended.
+fn publish_all(
+    archive: &Archive,
+    staged: &Receiver<(Staged, Vec<Reply>)>,
+    published: &SyncSender<Option<Fault>>,
+    shared: &Shared,
+) {
+    for (staged, replies) in staged {
+        let outcome = staged.publish(archive);
+        let fault = outcome.as_ref().err().map(Fault::class);
+        if let Some(Fault::Poisoned) = fault {
             shared.poison(&Fault::Poisoned);
         }
+        // The committer may go on before the depositors are told: what they are told is durable already.
+        drop(published.send(fault));
+        answer(outcome, replies);
     }
 }
 

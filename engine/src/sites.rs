@@ -10,7 +10,7 @@ use bytes::Bytes;
 use cartulaire_formats::layout::ObjectName;
 
 use crate::bounds::STREAM_CHUNK_BYTES;
-use crate::ports::{CreateError, ReadError, Staging, Store};
+use crate::ports::{CreateError, Prepared, ReadError, Staging, Store};
 
 /// One place that holds the whole archive.
 #[derive(Clone)]
@@ -57,8 +57,16 @@ impl Sites {
     /// # Errors
     /// The deciding site's [`CreateError`] as it is; [`CreateError::Unknown`] if a copy failed after the decision.
     pub fn create(&self, name: &ObjectName, parts: &[Bytes]) -> Result<(), CreateError> {
-        self.deciding.store.create(name, parts)?;
-        self.create_copies(name, parts)
+        self.prepare(name, parts.to_vec())?.publish(self)
+    }
+
+    /// Brings an object's bytes to the deciding site under no name yet; nobody sees it before it is published.
+    ///
+    /// # Errors
+    /// As [`Store::prepare`](crate::ports::Store::prepare): nothing changed.
+    pub fn prepare(&self, name: &ObjectName, parts: Vec<Bytes>) -> Result<PreparedObject, CreateError> {
+        let deciding = self.deciding.store.prepare(name, &parts)?;
+        Ok(PreparedObject { name: name.clone(), parts, deciding })
     }
 
     /// Creates an object whose bytes follow from others: finding the same bytes there already is success.
@@ -128,6 +136,24 @@ impl Sites {
     /// As [`Store::delete`].
     pub fn delete(&self, name: &ObjectName) -> Result<(), CreateError> {
         self.iter().try_for_each(|site| site.store.delete(name))
+    }
+}
+
+/// An object whose bytes are at the deciding site, under no name yet.
+pub struct PreparedObject {
+    name: ObjectName,
+    parts: Vec<Bytes>,
+    deciding: Box<dyn Prepared>,
+}
+
+impl PreparedObject {
+    /// Gives the object its name on the deciding site, then creates it on every copy.
+    ///
+    /// # Errors
+    /// As [`Sites::create`].
+    pub fn publish(self, sites: &Sites) -> Result<(), CreateError> {
+        self.deciding.publish()?;
+        sites.create_copies(&self.name, &self.parts)
     }
 }
 

@@ -28,9 +28,8 @@ pub(super) struct Draft<'a> {
     first: SequenceNumber,
     time: Timestamp,
     chains: &'a HashMap<TenantId, LeafHash>,
-    new_chains: HashMap<TenantId, LeafHash>,
-    new_objects: HashMap<(TenantId, Sha256Digest), Blind>,
-    new_transfers: HashMap<(TenantId, String), (ArchiveId, Sha256Digest)>,
+    before: &'a Brought,
+    new: Brought,
     entries: Vec<(JournalEntry, Vec<u8>)>,
     openings: Vec<Opening>,
     objects: Vec<ObjectMember>,
@@ -41,6 +40,14 @@ pub(super) struct Draft<'a> {
     descriptors: HashMap<SequenceNumber, AipDescriptor>,
     details: HashMap<SequenceNumber, Vec<u8>>,
     tar: Tar,
+}
+
+/// What a commit brings that the next one must know, though the index may not follow it yet.
+#[derive(Default)]
+pub(super) struct Brought {
+    pub(super) chains: HashMap<TenantId, LeafHash>,
+    objects: HashMap<(TenantId, Sha256Digest), Blind>,
+    transfers: HashMap<(TenantId, String), (ArchiveId, Sha256Digest)>,
 }
 
 /// A container as a list of parts, so that objects are written from where they lie.
@@ -76,6 +83,7 @@ impl<'a> Draft<'a> {
         archive: &'a Arc<Archive>,
         head: Option<&CommitHead>,
         chains: &'a HashMap<TenantId, LeafHash>,
+        before: &'a Brought,
         time: Timestamp,
     ) -> Self {
         Self {
@@ -85,9 +93,8 @@ impl<'a> Draft<'a> {
             first: head.map_or(SequenceNumber(0), |h| h.next),
             time,
             chains,
-            new_chains: HashMap::new(),
-            new_objects: HashMap::new(),
-            new_transfers: HashMap::new(),
+            before,
+            new: Brought::default(),
             entries: Vec::new(),
             openings: Vec::new(),
             objects: Vec::new(),
@@ -126,7 +133,7 @@ impl<'a> Draft<'a> {
         };
         let (entry, leaf) = self.entry(event, commitments)?;
         let key = (descriptor.tenant.clone(), descriptor.transfer.clone());
-        self.new_transfers.insert(key, (descriptor.archive, fingerprint));
+        self.new.transfers.insert(key, (descriptor.archive, fingerprint));
         self.descriptors.insert(seq, descriptor.clone());
         let commit = self.number;
         Ok(Committed::Deposit(Box::new(CommittedDeposit { descriptor, descriptor_digest, entry, leaf, commit })))
@@ -150,7 +157,7 @@ impl<'a> Draft<'a> {
 
     fn transfer(&self, descriptor: &AipDescriptor) -> Result<Option<(ArchiveId, Sha256Digest)>, IndexError> {
         let key = (descriptor.tenant.clone(), descriptor.transfer.clone());
-        if let Some(found) = self.new_transfers.get(&key) {
+        if let Some(found) = self.new.transfers.get(&key).or_else(|| self.before.transfers.get(&key)) {
             return Ok(Some(*found));
         }
         let row = self.archive.index().transfer(&descriptor.tenant, &descriptor.transfer)?;
@@ -158,7 +165,7 @@ impl<'a> Draft<'a> {
     }
 
     fn entry(&mut self, event: Event, commitments: Vec<Commitment>) -> Result<(JournalEntry, LeafHash), Fault> {
-        let prev = match self.new_chains.get(&event.tenant).or_else(|| self.chains.get(&event.tenant)) {
+        let prev = match self.new.chains.get(&event.tenant).or_else(|| self.chains.get(&event.tenant)) {
             Some(leaf) => Some(*leaf),
             None => self.archive.index().tenant(&event.tenant)?.and_then(|row| row.last),
         };
@@ -177,7 +184,7 @@ impl<'a> Draft<'a> {
         };
         let line = entry.encode().expect("admission and the callers of events keep entries within their length");
         let leaf = journal::leaf_hash(&line);
-        self.new_chains.insert(entry.tenant.clone(), leaf);
+        self.new.chains.insert(entry.tenant.clone(), leaf);
         self.entries.push((entry.clone(), line));
         Ok((entry, leaf))
     }
@@ -203,7 +210,7 @@ impl<'a> Draft<'a> {
     fn object(&mut self, tenant: &TenantId, object: AdmittedObject) -> Result<Blind, Fault> {
         let sha256 = object.digests.sha256;
         let key = (tenant.clone(), sha256);
-        if let Some(blind) = self.new_objects.get(&key).copied() {
+        if let Some(blind) = self.new.objects.get(&key).or_else(|| self.before.objects.get(&key)).copied() {
             self.forget([object]);
             return Ok(blind);
         }
@@ -228,7 +235,7 @@ impl<'a> Draft<'a> {
             }
             AdmittedContent::Known => unreachable!("an object that the index knew at admission is in it still"),
         }
-        self.new_objects.insert(key, object.blind);
+        self.new.objects.insert(key, object.blind);
         Ok(object.blind)
     }
 
@@ -240,8 +247,9 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The record to apply, the container's parts, and the containers that nothing refers to.
-    pub(super) fn finish(mut self) -> (CommitRecord, Vec<Bytes>, Vec<String>) {
+    /// The record to apply, the container's parts, the containers that nothing refers to, and what the next commit must
+    /// know.
+    pub(super) fn finish(mut self) -> (CommitRecord, Vec<Bytes>, Vec<String>, Brought) {
         let mut openings = String::with_capacity(self.openings.len() * 288);
         self.openings.iter().for_each(|opening| opening.encode(&mut openings));
         let mut journal = Vec::with_capacity(self.entries.iter().map(|(_, line)| line.len() + 1).sum());
@@ -274,6 +282,6 @@ impl<'a> Draft<'a> {
             details: self.details,
             direct_sizes: self.direct_sizes,
         };
-        (record, self.tar.parts, self.orphans)
+        (record, self.tar.parts, self.orphans, self.new)
     }
 }
