@@ -60,8 +60,32 @@ impl World {
             clock: Arc::new(SimClock::new(now)),
             entropy: Arc::new(SimEntropy::new(seed ^ 0xe47)),
             authorities: Authorities::default(),
-            index: tempfile::tempdir().expect("a temporary folder"),
+            index: index_folder(),
         }
+    }
+
+    /// The same with that many required copies.
+    #[must_use]
+    pub fn with_copies(seed: u64, copies: u64) -> Self {
+        let stores = (1..=copies).map(|i| SimStore::new(seed ^ (i << 32)));
+        Self { copies: stores.collect(), ..Self::new(seed) }
+    }
+
+    /// Every site, the deciding one first.
+    pub fn sites(&self) -> impl Iterator<Item = &SimStore> {
+        std::iter::once(&self.store).chain(&self.copies)
+    }
+
+    /// The power fails everywhere at once. No engine may be open.
+    pub fn crash(&mut self) {
+        self.store = self.store.crash();
+        self.copies.iter_mut().for_each(|copy| *copy = copy.crash());
+    }
+
+    /// The process is killed. No engine may be open.
+    pub fn kill(&mut self) {
+        self.store = self.store.kill();
+        self.copies.iter_mut().for_each(|copy| *copy = copy.kill());
     }
 
     /// Opens the engine on the world as it is.
@@ -84,8 +108,15 @@ impl World {
 
     /// Forgets the index, as after `cartulaire rebuild`. No engine may be open.
     pub fn drop_index(&mut self) {
-        self.index = tempfile::tempdir().expect("a temporary folder");
+        self.index = index_folder();
     }
+}
+
+/// In memory where the system has such a place: the index is never synced and may be lost, so a disk adds only time.
+fn index_folder() -> tempfile::TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    folder.expect("a temporary folder")
 }
 
 /// The tenant's identifier; it must be one.
