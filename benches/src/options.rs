@@ -24,6 +24,12 @@ pub struct Options {
     /// Seconds of each round.
     #[arg(long, default_value_t = 2.0)]
     pub seconds: f64,
+    /// Concurrent depositors; several separated by commas.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 64, 256])]
+    pub depositors: Vec<usize>,
+    /// Sizes of a document in KiB; several separated by commas.
+    #[arg(long, value_delimiter = ',', default_values_t = [4, 64, 1024])]
+    pub kib: Vec<usize>,
     /// Which benches: deposits. Default: all.
     pub benches: Vec<String>,
 }
@@ -45,12 +51,12 @@ impl Options {
     }
 
     /// Concurrent depositors.
-    pub fn depositors(&self) -> &'static [usize] {
-        if self.quick { &[1, 64] } else { &[1, 8, 64, 256] }
+    pub fn depositors(&self) -> &[usize] {
+        if self.quick { &[1, 64] } else { &self.depositors }
     }
 
     /// Sizes of a document in KiB.
-    pub fn sizes_kib(&self) -> &'static [usize] {
-        if self.quick { &[4] } else { &[4, 64, 1024] }
+    pub fn sizes_kib(&self) -> &[usize] {
+        if self.quick { &[4] } else { &self.kib }
     }
 }

@@ -11,4 +11,5 @@ pub mod rig;
 pub mod scripted_s3;
 pub mod seaweed;
 pub mod sim;
+pub mod simulation;
 pub mod store_suite;

@@ -13,13 +13,15 @@ use cartulaire_engine::fault::Fault;
 use cartulaire_formats::aip::ArchiveId;
 use cartulaire_formats::commit::CommitError;
 use cartulaire_formats::journal::EventType;
-use cartulaire_formats::layout::{CommitNumber, SealNumber, SequenceNumber};
-use cartulaire_formats::merkle::{RootHash, TreeSize};
+use cartulaire_formats::layout::{CommitNumber, ObjectName, SealNumber, SequenceNumber};
 use cartulaire_formats::receipt::Receipt;
 
 pub use at_rest::{AtRest, Depth};
 
 use crate::rig::{Rig, World, tenant};
+use crate::sim::{Image, SimStore};
+
+const DAY_MILLIS: i64 = 24 * 3_600 * 1_000;
 
 /// A file's name and content.
 pub type OwnedFile = (String, Vec<u8>);
@@ -61,8 +63,6 @@ pub enum Violation {
     Checkpoint(SealNumber),
     /// A checkpoint does not follow from the one before.
     Inconsistent(SealNumber),
-    /// A checkpoint that was seen is not there any more.
-    CheckpointGone(SealNumber),
     /// A seal has no evidence leaves, or they are another's.
     EvidenceLeaves(SealNumber),
     /// A tile or entry bundle is missing or wrong.
@@ -94,8 +94,12 @@ struct Kept {
 pub struct Model {
     tenants: BTreeSet<String>,
     transfers: BTreeMap<(String, String), Transfer>,
-    checkpoints: Vec<(TreeSize, RootHash)>,
+    site: AtRest,
+    rounds: usize,
 }
+
+/// How many of the receipts one check asks the engine for, in turn; an opening asks for all of them.
+const RECEIPTS_ASKED: usize = 8;
 
 impl Model {
     /// A tenant was created.
@@ -193,37 +197,38 @@ impl Model {
     /// # Errors
     /// The first [`Violation`] met.
     pub fn check(&mut self, world: &World, rig: &Rig, opened: bool, depth: Depth) -> Result<(), Violation> {
-        self.check_engine(rig, depth)?;
+        self.rounds += 1;
+        self.check_engine(rig, opened, depth)?;
         let image = world.store.live();
-        let site = AtRest::derive(&image, rig.archive.key(), depth)?;
-        self.check_journal(&site)?;
-        for (seal, seen) in self.checkpoints.iter().enumerate() {
-            if site.checkpoints.get(seal) != Some(seen) {
-                return Err(Violation::CheckpointGone(SealNumber(seal as u64)));
-            }
-        }
-        self.checkpoints.clone_from(&site.checkpoints);
+        self.site.follow(&image, rig.archive.key(), depth)?;
+        self.check_journal()?;
         if opened {
-            let left = image.keys().map(|n| n.as_str()).filter(|n| n.starts_with("containers/"));
-            if let Some(orphan) = left.into_iter().find(|name| !site.containers.contains(*name)) {
-                return Err(Violation::Orphan(orphan.to_owned()));
-            }
-            check_copies(world)?;
+            self.check_swept(&image)?;
+            self.check_copies(world)?;
         }
         Ok(())
     }
 
-    fn check_engine(&self, rig: &Rig, depth: Depth) -> Result<(), Violation> {
+    /// The journal and the log, as they were at the last check.
+    #[must_use]
+    pub fn site(&self) -> &AtRest {
+        &self.site
+    }
+
+    fn check_engine(&self, rig: &Rig, all: bool, depth: Depth) -> Result<(), Violation> {
         let mut known: BTreeMap<&str, BTreeSet<ArchiveId>> = BTreeMap::new();
-        for ((owner, transfer), state) in &self.transfers {
-            if let Transfer::Kept(kept) = state {
-                known.entry(owner).or_default().insert(kept.archive);
+        let first = self.rounds * RECEIPTS_ASKED % self.transfers.len().max(1);
+        for (at, ((owner, transfer), state)) in self.transfers.iter().enumerate() {
+            let Transfer::Kept(kept) = state else { continue };
+            known.entry(owner).or_default().insert(kept.archive);
+            if all || depth == Depth::Bytes || (first..first + RECEIPTS_ASKED).contains(&at) {
                 check_kept(rig, owner, transfer, kept, depth)?;
             }
         }
         for owner in &self.tenants {
             let listed = rig.archive.index().archives(&tenant(owner), None, usize::MAX);
-            let listed: BTreeSet<_> = listed.map_err(|e| Violation::Engine(e.into()))?.into_iter().map(|a| a.0).collect();
+            let listed = listed.map_err(|e| Violation::Engine(e.into()))?;
+            let listed: BTreeSet<_> = listed.into_iter().map(|(id, _)| id).collect();
             let known = known.remove(owner.as_str()).unwrap_or_default();
             if let Some(unknown) = listed.symmetric_difference(&known).next() {
                 return Err(Violation::Visible(unknown.to_string()));
@@ -232,15 +237,45 @@ impl Model {
         Ok(())
     }
 
+    /// An opening sweeps the containers of the last days that no commit names.
+    fn check_swept(&self, image: &Image) -> Result<(), Violation> {
+        let last = self.site.entries.last().map(|entry| entry.time);
+        let since = last.and_then(|time| time.checked_add_millis(-2 * DAY_MILLIS));
+        let since = since.map_or_else(String::new, |time| format!("containers/direct/{}", time.date()));
+        let recent = image.keys().map(|name| name.as_str());
+        let mut recent = recent.filter(|name| name.starts_with("containers/") && **name >= *since);
+        match recent.find(|name| !self.site.containers.contains(*name)) {
+            Some(orphan) => Err(Violation::Orphan(orphan.to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    /// A copy has everything but what no checkpoint reaches yet, and the orphans that are left to time.
+    fn check_copies(&self, world: &World) -> Result<(), Violation> {
+        let decided = world.store.live();
+        let counts = |name: &ObjectName| {
+            let is_orphan = name.as_str().starts_with("containers/") && !self.site.containers.contains(name.as_str());
+            !is_orphan && !self.site.is_ahead_of_seal(name)
+        };
+        for copied in world.copies.iter().map(SimStore::live) {
+            let differs = decided.iter().filter(|(name, bytes)| copied.get(name) != Some(bytes)).map(|(name, _)| name);
+            let unknown = copied.keys().filter(|name| !decided.contains_key(name));
+            if let Some(name) = differs.chain(unknown).find(|name| counts(name)) {
+                return Err(Violation::Copy(name.to_string()));
+            }
+        }
+        Ok(())
+    }
+
     /// The journal's deposits are those that have receipts, each at the place that its receipt names.
-    fn check_journal(&self, site: &AtRest) -> Result<(), Violation> {
-        let deposits = site.entries.iter().filter(|entry| entry.event == EventType::Deposit);
+    fn check_journal(&self) -> Result<(), Violation> {
+        let deposits = self.site.entries.iter().filter(|entry| entry.event == EventType::Deposit);
         let mut journaled: BTreeSet<_> = deposits.map(|entry| entry.subject.clone()).collect();
         for ((_, transfer), state) in &self.transfers {
             let Transfer::Kept(kept) = state else { continue };
             let text = kept.receipt.split_once("\n\n").map_or("", |(text, _)| text);
             let receipt = Receipt::parse(&format!("{text}\n")).map_err(|_| Violation::Receipt(transfer.clone()))?;
-            let leaf = site.leaves.get(receipt.seq.0 as usize);
+            let leaf = self.site.leaves.get(receipt.seq.0 as usize);
             if leaf != Some(&receipt.entry) || !journaled.remove(&format!("archive:{}", kept.archive)) {
                 return Err(Violation::Lost(transfer.clone()));
             }
@@ -276,18 +311,6 @@ fn check_kept(rig: &Rig, owner: &str, transfer: &str, kept: &Kept, depth: Depth)
         reader.stream(&file.blake3, take).map_err(Violation::Engine)?;
         if read != *content {
             return Err(Violation::Content(transfer.to_owned()));
-        }
-    }
-    Ok(())
-}
-
-fn check_copies(world: &World) -> Result<(), Violation> {
-    let decided = world.store.live();
-    for copy in &world.copies {
-        let copied = copy.live();
-        let differs = decided.iter().find(|(name, bytes)| copied.get(name) != Some(bytes));
-        if let Some(name) = differs.map(|(name, _)| name).or(copied.keys().find(|n| !decided.contains_key(n))) {
-            return Err(Violation::Copy(name.to_string()));
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cartulaire_engine::admit::{Admitted, Presented, PresentedFile, Rejection};
-use cartulaire_engine::archive::{Archive, Ports, Writers};
+use cartulaire_engine::archive::{Archive, Ports, Progress, Writers};
 use cartulaire_engine::attest::Authorities;
 use cartulaire_engine::commit::{Committed, Event, Submission};
 use cartulaire_engine::fault::Fault;
@@ -14,7 +14,7 @@ use cartulaire_engine::sites::{Site, Sites};
 use cartulaire_formats::journal::{EventType, Outcome, TenantId};
 use cartulaire_formats::time::Timestamp;
 
-use crate::sim::{SimClock, SimEntropy, SimSigner, SimStore};
+use crate::sim::{SimAuthority, SimClock, SimEntropy, SimSigner, SimStore};
 
 /// The log of every rig.
 pub const ORIGIN: &str = "archives.example/simulated";
@@ -28,12 +28,16 @@ pub struct World {
     pub store: SimStore,
     /// The required copies.
     pub copies: Vec<SimStore>,
-    /// The clock.
+    /// The engine's clock.
     pub clock: Arc<SimClock>,
+    /// The true time, which the authorities know.
+    pub truth: Arc<SimClock>,
     /// The randomness.
     pub entropy: Arc<SimEntropy>,
-    /// Who time-stamps.
-    pub authorities: Authorities,
+    /// Who time-stamps the SHA-256 trees, in the order in which they are asked.
+    pub stampers: Vec<Arc<SimAuthority>>,
+    /// Who time-stamps the SHA-512 trees.
+    pub stampers_sha512: Vec<Arc<SimAuthority>>,
     /// Where the index lies; a follower that may be deleted at any time.
     pub index: tempfile::TempDir,
 }
@@ -54,12 +58,16 @@ impl World {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let now = "2026-11-24T08:00:00.000Z".parse::<Timestamp>().expect("a time as the archive writes it");
+        let truth = Arc::new(SimClock::new(now));
+        let stamper = |name, seed| Arc::new(SimAuthority::new(name, seed, truth.clone()));
         Self {
             store: SimStore::new(seed),
             copies: Vec::new(),
             clock: Arc::new(SimClock::new(now)),
             entropy: Arc::new(SimEntropy::new(seed ^ 0xe47)),
-            authorities: Authorities::default(),
+            stampers: vec![stamper("armor", 1), stamper("argoat", 2)],
+            stampers_sha512: vec![stamper("iroise", 3)],
+            truth,
             index: index_folder(),
         }
     }
@@ -93,17 +101,34 @@ impl World {
     /// # Errors
     /// Those of [`Archive::open`].
     pub fn open(&self) -> Result<Rig, Fault> {
+        self.open_watched(&mut |_| ())
+    }
+
+    /// The same, telling how far it has come.
+    ///
+    /// # Errors
+    /// Those of [`Archive::open`].
+    pub fn open_watched(&self, progress: &mut dyn FnMut(Progress)) -> Result<Rig, Fault> {
         let site = |name: &str, store: &SimStore| Site { name: name.into(), store: Arc::new(store.clone()) };
         let copies = self.copies.iter().enumerate().map(|(i, store)| site(&format!("copy-{i}"), store)).collect();
+        let configured = |stampers: &[Arc<SimAuthority>]| stampers.iter().map(SimAuthority::configured).collect();
+        let authorities =
+            Authorities { sha256: configured(&self.stampers), sha512: configured(&self.stampers_sha512) };
         let ports = Ports {
             sites: Sites::new(site("deciding", &self.store), copies),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
             signer: Arc::new(SimSigner::new(ORIGIN, KEY_SEED)),
-            authorities: self.authorities.clone(),
+            authorities,
         };
-        let (archive, writers) = Archive::open(ports, self.index.path(), &mut |_| ())?;
+        let (archive, writers) = Archive::open(ports, self.index.path(), progress)?;
         Ok(Rig { archive, writers })
+    }
+
+    /// Time goes by, for everybody.
+    pub fn pass(&self, millis: i64) {
+        self.clock.step(millis);
+        self.truth.step(millis);
     }
 
     /// Forgets the index, as after `cartulaire rebuild`. No engine may be open.
@@ -113,7 +138,7 @@ impl World {
 }
 
 /// In memory where the system has such a place: the index is never synced and may be lost, so a disk adds only time.
-fn index_folder() -> tempfile::TempDir {
+pub(crate) fn index_folder() -> tempfile::TempDir {
     let memory = std::path::Path::new("/dev/shm");
     let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     folder.expect("a temporary folder")
@@ -148,20 +173,25 @@ impl Rig {
     /// # Errors
     /// Those of reception and admission.
     pub fn admit(&self, id: &str, transfer: &str, files: &[File<'_>]) -> Result<Result<Admitted, Rejection>, Fault> {
+        self.present(id, transfer, files, |_| ())
+    }
+
+    /// The same, with each file changed before it is judged.
+    ///
+    /// # Errors
+    /// Those of reception and admission.
+    pub fn present(
+        &self,
+        id: &str,
+        transfer: &str,
+        files: &[File<'_>],
+        change: impl Fn(&mut PresentedFile),
+    ) -> Result<Result<Admitted, Rejection>, Fault> {
         let mut presented = Vec::new();
         for (name, content) in files {
-            let mut reception = Reception::new(Arc::clone(&self.archive), false);
-            for chunk in content.chunks(100_000) {
-                reception.write(chunk)?;
-            }
-            presented.push(PresentedFile {
-                name: (*name).into(),
-                media_type: "application/octet-stream".into(),
-                declared_sha256: None,
-                declared_sha512: None,
-                declared_size: None,
-                received: reception.finish()?,
-            });
+            let mut file = self.receive(name, content)?;
+            change(&mut file);
+            presented.push(file);
         }
         self.archive.admit(Presented {
             tenant: tenant(id),
@@ -172,6 +202,33 @@ impl Rig {
             files: presented,
             manifest: None,
         })
+    }
+
+    fn receive(&self, name: &str, content: &[u8]) -> Result<PresentedFile, Fault> {
+        let mut reception = Reception::new(Arc::clone(&self.archive), false);
+        content.chunks(100_000).try_for_each(|chunk| reception.write(chunk))?;
+        Ok(PresentedFile {
+            name: name.into(),
+            media_type: "application/octet-stream".into(),
+            declared_sha256: None,
+            declared_sha512: None,
+            declared_size: None,
+            received: reception.finish()?,
+        })
+    }
+
+    /// Asks for a token over the oldest evidence tree that has none, and journals what came of it; `false` if all have.
+    ///
+    /// # Errors
+    /// Those of the attester and of a commit.
+    pub fn attest(&mut self) -> Result<bool, Fault> {
+        let Some((seal, algorithm)) = self.archive.index().unattested(1)?.first().copied() else { return Ok(false) };
+        let outcome = self.writers.attester.attest(seal, algorithm);
+        let refusals = self.writers.attester.take_events().into_iter();
+        for event in refusals.map(Ok).chain([outcome]) {
+            self.writers.committer.commit(vec![Submission::Event(event?)])?;
+        }
+        Ok(true)
     }
 
     /// Deposits files and waits for the commit.

@@ -305,20 +305,31 @@ impl Cell {
 
     /// Refused before anything was written: try again. Unknown: stop, unless nobody will ever ask for that name.
     fn check_class(&self, step: Step, write: &WriteRecord, answer: &Result<(), Fault>) -> Result<(), Failure> {
+        let name = write.name.as_str();
+        let is_container = name.starts_with("containers/");
+        // Leaves come after the checkpoint that makes the seal; copies come after the deciding site.
+        let is_before_decision = self.site == 0 && !name.contains("/leaves-");
         let is_refusal = matches!(self.fault, WriteFault::Full | WriteFault::Unreachable);
-        let is_container = write.name.as_str().starts_with("containers/");
-        let decides = self.site == 0;
-        let expected = match (write.operation, answer) {
-            // A container whose deletion failed is swept at the next opening.
-            (Operation::Delete, _) => true,
-            (_, Err(Fault::Retry(_))) => is_container || (is_refusal && decides),
-            (_, Err(Fault::Poisoned)) => !is_container && !(is_refusal && decides),
-            _ => false,
+        let expected = match answer {
+            Ok(()) => self.is_harmless(step, write),
+            Err(Fault::Retry(_)) => is_container || (is_refusal && is_before_decision),
+            Err(Fault::Poisoned) => !is_container && !(is_refusal && is_before_decision),
+            Err(_) => false,
         };
         match answer {
             _ if expected => Ok(()),
             Ok(()) => Err(Failure::NotPoisoned(step)),
             Err(_) => Err(Failure::Class { step, write: write.clone(), found: class(answer) }),
+        }
+    }
+
+    /// A write that failed though nothing was to be written: an orphan's deletion, which the next opening does; the
+    /// container of bytes that turn out to be known; keys and texts that are there already.
+    fn is_harmless(&self, step: Step, write: &WriteRecord) -> bool {
+        let name = write.name.as_str();
+        match write.operation {
+            Operation::Delete | Operation::Stage => true,
+            Operation::Create => step == Step::Reopen && (name.starts_with("keys/") || name == "CARTULAIRE.txt"),
         }
     }
 }
@@ -422,7 +433,7 @@ impl Cell {
     /// Without the index and with the last thing written gone from the only site that decides, no opening can tell; who
     /// kept the receipt, the checkpoint or the copy can.
     fn may_be_lost(&self, violation: &Violation) -> bool {
-        let witnessed = matches!(violation, Violation::Lost(_) | Violation::CheckpointGone(_) | Violation::Copy(_));
+        let witnessed = matches!(violation, Violation::Lost(_) | Violation::CommitGap(_) | Violation::CommitChain(_) | Violation::SealGap(_) | Violation::Checkpoint(_) | Violation::Copy(_));
         self.fault == WriteFault::Forgotten && self.aftermath == Aftermath::CrashWithoutIndex && witnessed
     }
 }

@@ -1,8 +1,9 @@
 //! A deposit's way through the engine, and back out of a store whose index was lost.
 
 use cartulaire_engine::commit::Committed;
+use cartulaire_engine::fault::{Fault, Retry};
 use cartulaire_tests::rig::{World, tenant};
-use cartulaire_tests::sim::SimStore;
+use cartulaire_tests::sim::{AuthorityFault, SimStore};
 
 #[test]
 fn a_deposit_is_durable_read_back_and_found_again_without_its_index() {
@@ -67,4 +68,21 @@ fn the_same_bytes_give_the_same_archive_and_other_bytes_a_conflict() {
     assert!(matches!(again, Committed::Replayed(archive) if archive == first.descriptor.archive));
     let other = rig.deposit("kerlouan", "T-1", &[("a.txt", b"bravo")]).unwrap();
     assert!(matches!(other, Committed::Conflict(archive) if archive == first.descriptor.archive));
+}
+
+#[test]
+fn an_authority_that_fails_or_lies_gives_no_token_and_an_honest_one_does() {
+    let world = World::new(4);
+    let mut rig = world.open().unwrap();
+    rig.writers.sealer.seal().unwrap().unwrap();
+    for fault in AuthorityFault::ALL {
+        world.stampers.iter().for_each(|stamper| stamper.set_fault(Some(fault)));
+        assert!(matches!(rig.attest(), Err(Fault::Retry(Retry::Authority))), "{fault:?}");
+        assert!(!world.store.live().keys().any(|name| name.as_str().ends_with(".tst")), "{fault:?}");
+    }
+    // The second authority is asked where the first gives nothing.
+    world.stampers[1].set_fault(None);
+    assert!(rig.attest().unwrap());
+    assert!(rig.attest().unwrap());
+    assert!(!rig.attest().unwrap());
 }

@@ -3,12 +3,14 @@
 //! None of them looks at a real clock, disk or source of randomness. [`SimStore`] passes the same suite as the real
 //! stores; what it can do wrong stands at the head of its module.
 
+mod authority;
 mod clock;
 mod entropy;
 mod fault;
 mod signer;
 mod store;
 
+pub use authority::{AuthorityFault, SimAuthority};
 pub use clock::SimClock;
 pub use entropy::{Dice, SimEntropy};
 pub use fault::{Chances, ReadFault, Then, WriteFault};
