@@ -1,10 +1,5 @@
-<<<<<<< HEAD
-//! What the tests that span crates share: the simulated ports, the one suite that every store passes, and S3 servers
-//! that are real, or scripted.
-=======
-//! What the tests that span crates share: the simulated ports, the one suite that every store passes, a real engine over
-//! simulated ports, and the model that it is held to.
->>>>>>> h9
+//! What the tests that span crates share: the simulated ports, the one suite that every store passes, S3 servers that are
+//! real or scripted, a real engine over simulated ports, and the model that it is held to.
 
 pub mod model;
 pub mod rig;
