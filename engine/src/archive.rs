@@ -19,6 +19,7 @@ use crate::commit::Committer;
 use crate::fault::Fault;
 use crate::index::Index;
 use crate::ports::{Clock, Entropy, Signer};
+use crate::prove::ProofCache;
 use crate::recover;
 use crate::seal::Sealer;
 use crate::sites::Sites;
@@ -67,6 +68,7 @@ pub struct Archive {
     has_sha512_tree: bool,
     pending: Mutex<VecDeque<Arc<PendingCommit>>>,
     edge: RwLock<Arc<TreeEdge>>,
+    proofs: ProofCache,
 }
 
 /// What the sealer needs of a commit that is not sealed yet.
@@ -126,6 +128,7 @@ impl Archive {
             has_sha512_tree: !ports.authorities.sha512.is_empty(),
             pending: Mutex::default(),
             edge: RwLock::new(Arc::new(TreeEdge::empty())),
+            proofs: ProofCache::default(),
         });
         recover::recover(&archive, progress)?;
         let mut writers = Writers {
@@ -175,6 +178,11 @@ impl Archive {
     #[must_use]
     pub fn has_sha512_tree(&self) -> bool {
         self.has_sha512_tree
+    }
+
+    /// What proofs keep between them.
+    pub(crate) fn proofs(&self) -> &ProofCache {
+        &self.proofs
     }
 
     /// The log's right edge as of the last seal.

@@ -85,6 +85,15 @@ pub enum DamageKind {
     /// The checkpoint's signature or root is not right.
     #[error("is not this log's checkpoint over its entries")]
     Checkpoint,
+    /// It is not the evidence of its seal.
+    #[error("is not the evidence of its seal: an object, the checkpoint or the root is not the one covered")]
+    Evidence,
+    /// The token's own signature does not hold, or it stamps something else.
+    #[error("is not a time-stamp of its evidence root")]
+    Token,
+    /// A journal entry and what lies beside it disagree.
+    #[error("does not hold what its journal entry says")]
+    Entry,
     /// The store ends before what the index knows: an older copy was put in its place.
     #[error(
         "the store has been rolled back: the index knows later commits; restore the store, or run `cartulaire rebuild --accept-rollback` if the loss is understood"

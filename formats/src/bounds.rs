@@ -63,6 +63,10 @@ pub const CONTAINER_MEMBERS_MAX: usize = 1 << 18;
 
 // The 8 KiB for header and path hold the longest path: 44 characters of base64 and a newline a hash.
 const _: () = assert!(INCLUSION_PATH_MAX * 45 + 128 < 8 << 10);
+<<<<<<< HEAD
+=======
+
+>>>>>>> de959a2 (Assemble proofs and write them as bundles)
 
 // ---- DER, CMS, time-stamps and evidence records -------------------------------------------------------------------
 
@@ -104,3 +108,6 @@ pub const RSA_MODULUS_BITS_MIN: usize = 2048;
 
 /// What a token's time may lack against the request's when it has whole seconds only: it was cut, not rounded up.
 pub const GEN_TIME_RESOLUTION_SECONDS: i64 = 1;
+
+/// Longest name of a ZIP entry, in bytes: its length field has 16 bits.
+pub const ZIP_NAME_BYTES_MAX: usize = 65_535;

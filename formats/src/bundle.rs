@@ -42,6 +42,19 @@ pub const JOURNAL_PROOFS: &str = "data/preuve/journal-extract.proofs.jsonl";
 /// The log's public key as PEM.
 pub const LOG_KEY_PEM: &str = "data/pki/log.pub.pem";
 
+/// The policy of the embedded development authority's tokens, by which every reader knows them as not qualified: in the
+/// arc that RFC 5612 sets aside for examples, so that no real policy can be meant.
+pub const DEVELOPMENT_POLICY: &str = "1.3.6.1.4.1.32473.1";
+
+/// A path as BagIt manifests spell it: the percent sign and line ends are percent-encoded, nothing else.
+///
+/// # Standard
+/// RFC 8493 §2.1.3.
+#[must_use]
+pub fn manifest_path(path: &str) -> String {
+    path.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
 /// The token over the evidence root.
 #[must_use]
 pub fn token(algorithm: EvidenceAlgorithm) -> String {
@@ -72,8 +85,19 @@ pub fn record(position: usize, algorithm: EvidenceAlgorithm) -> String {
     format!("data/preuve/objets/{position:03}/record-{algorithm}.ers")
 }
 
-/// The bundle's path of the object at that position, from its file name: the descriptor's own name at position 0.
+/// A file's path in the bundle, from its name.
 #[must_use]
 pub fn document(name: &str) -> String {
     format!("{DOCUMENTS}/{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn manifests_encode_what_rfc_8493_says_and_nothing_else() {
+        let path = document("100 % d'été\n.pdf");
+        assert_eq!(manifest_path(&path), "data/piece/100 %25 d'été%0A.pdf");
+    }
 }

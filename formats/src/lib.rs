@@ -13,6 +13,7 @@
 //! | [`der`], [`cms`], [`x509`], [`tsp`] | X.690, RFC 5652, RFC 5280, RFC 3161 and RFC 5816 |
 //! | [`ers`] | RFC 4998 |
 //! | [`container`] | POSIX.1-2001 pax interchange format |
+//! | [`zip`] | PKWARE APPNOTE 6.3.10, stored entries, written only |
 //! | [`layout`], [`journal`], [`aip`], [`commit`], [`receipt`], [`bundle`] | the archive's own, `docs/format.md` |
 
 pub mod aip;
@@ -36,3 +37,4 @@ pub mod time;
 pub mod tlog_proof;
 pub mod tsp;
 pub mod x509;
+pub mod zip;
