@@ -63,10 +63,6 @@ pub const CONTAINER_MEMBERS_MAX: usize = 1 << 18;
 
 // The 8 KiB for header and path hold the longest path: 44 characters of base64 and a newline a hash.
 const _: () = assert!(INCLUSION_PATH_MAX * 45 + 128 < 8 << 10);
-<<<<<<< HEAD
-=======
-
->>>>>>> de959a2 (Assemble proofs and write them as bundles)
 
 // ---- DER, CMS, time-stamps and evidence records -------------------------------------------------------------------
 
