@@ -11,6 +11,7 @@ pub mod commit;
 mod evidence;
 pub mod fault;
 pub mod index;
+pub mod journal;
 pub mod ports;
 pub mod prove;
 pub mod read;

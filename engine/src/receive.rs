@@ -59,6 +59,20 @@ impl Reception {
         self.spill()
     }
 
+    /// Moves what is in memory to a container of its own now, however small, because the caller's memory is short.
+    ///
+    /// # Errors
+    /// As [`Reception::write`].
+    pub fn leave_memory(&mut self) -> Result<(), CreateError> {
+        if self.staging.is_some() { Ok(()) } else { self.spill() }
+    }
+
+    /// Whether the body is still in memory.
+    #[must_use]
+    pub fn is_inline(&self) -> bool {
+        self.staging.is_none()
+    }
+
     fn spill(&mut self) -> Result<(), CreateError> {
         let chunk = Bytes::from(std::mem::take(&mut self.buffer));
         if self.staging.is_none() {
