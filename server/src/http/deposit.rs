@@ -137,7 +137,7 @@ impl Preference {
     async fn answer(self, grant: &Grant, status: StatusCode, mut answer: DepositAnswer) -> Result<Response, Problem> {
         if let Some(wait) = self.0 {
             grant.state().attested(cartulaire_formats::layout::SequenceNumber(answer.seq), wait).await?;
-            answer.proof = proofs::summary(grant, &answer.archive).await?;
+            answer.proof = Some(proofs::summary(grant, &answer.archive).await?);
         }
         let location = format!("/v1/tenants/{}/archives/{}", answer.tenant, answer.archive);
         let mut response = (status, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response();

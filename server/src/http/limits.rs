@@ -36,7 +36,9 @@ pub struct Limits {
     pub deposits_max: usize,
     /// Bytes of small bodies kept in memory, all deposits together; what finds no room streams to a container.
     pub inline_bytes_max: usize,
-    /// Time that a deposit waits for its turn before it is told to come back.
+    /// Bundles being written at once: each holds a thread for as long as its client reads.
+    pub bundles_max: usize,
+    /// Time that a deposit or a bundle waits for its turn before its client is told to come back.
     pub turn: Duration,
     /// Longest `Prefer: wait`; a proof takes about two seconds, and proxies cut silence after sixty.
     pub wait_max: Duration,
@@ -69,6 +71,7 @@ impl Default for Limits {
             part_header_bytes_max: 8 << 10,
             deposits_max: 128,
             inline_bytes_max: 32 << 20,
+            bundles_max: 32,
             turn: Duration::from_secs(5),
             wait_max: Duration::from_secs(30),
             shutdown: Duration::from_secs(30),

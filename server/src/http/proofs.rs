@@ -1,11 +1,19 @@
 //! Receipts, proofs and bundles: the evidence, assembled from what is at rest.
 
+use std::io::{self, Write};
+
 use axum::Json;
+use axum::body::Body;
 use axum::extract::Path;
-use axum::http::header;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use cartulaire_engine::prove::{self, BundleError, Proof};
 use cartulaire_formats::journal::EventType;
+use futures_util::stream;
 use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use super::archives::archive_id;
@@ -53,28 +61,64 @@ pub struct TokenSummary {
     pub time: String,
     /// Subject of the authority's certificate.
     pub authority: String,
-    /// Whether the authority is configured as qualified; the embedded development authority never is.
-    pub qualified: bool,
+    /// What this service can say of the authority's standing.
+    pub standing: Standing,
 }
 
-/// How far an archive's proof is; `None` if the tenant has no such archive.
+/// What this service can say of an authority's standing; only the European trusted list makes a time-stamp qualified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// The embedded development authority: not qualified, and worth nothing to a third party.
+    DevelopmentNotQualified,
+    /// An outside authority, whose qualification the verifier looks up.
+    ToBeVerified,
+}
+
+impl From<prove::Stage> for Stage {
+    fn from(stage: prove::Stage) -> Self {
+        match stage {
+            prove::Stage::Committed => Self::Committed,
+            prove::Stage::Sealed => Self::Sealed,
+            prove::Stage::Attested => Self::Attested,
+        }
+    }
+}
+
+impl ProofSummary {
+    fn new(proof: &Proof) -> Self {
+        let stamped = proof.algorithms().filter_map(|algorithm| Some((algorithm, proof.token(algorithm)?)));
+        let tokens = stamped.map(|(algorithm, token)| TokenSummary {
+            algorithm: algorithm.to_string(),
+            time: token.gen_time().to_string(),
+            authority: token.authority().to_owned(),
+            standing: match token.standing() {
+                prove::Standing::Development => Standing::DevelopmentNotQualified,
+                prove::Standing::Unestablished => Standing::ToBeVerified,
+            },
+        });
+        Self {
+            archive: proof.descriptor().archive.to_string(),
+            stage: proof.stage().into(),
+            seal: proof.seal().map(|seal| seal.0),
+            tree_size: proof.tree_size().map(|size| size.0),
+            tokens: tokens.collect(),
+        }
+    }
+}
+
+/// How far an archive's proof is.
 ///
 /// # Errors
-/// The engine's.
-pub async fn summary(grant: &Grant, archive: &str) -> Result<Option<ProofSummary>, Problem> {
+/// [`ProblemKind::ArchiveUnknown`], and the engine's.
+pub async fn summary(grant: &Grant, archive: &str) -> Result<ProofSummary, Problem> {
+    assembled(grant, archive).await.map(|proof| ProofSummary::new(&proof))
+}
+
+async fn assembled(grant: &Grant, archive: &str) -> Result<Proof, Problem> {
     let (id, tenant) = (archive_id(archive)?, grant.tenant().clone());
-    let summarise = move |archive: &cartulaire_engine::archive::Archive| {
-        let Some(row) = archive.index().archive(&tenant, &id)? else { return Ok(None) };
-        let seal = archive.index().seal_of(row.seq)?;
-        Ok(Some(ProofSummary {
-            archive: id.to_string(),
-            stage: if seal.is_some() { Stage::Sealed } else { Stage::Committed },
-            seal: seal.map(|(seal, _)| seal.0),
-            tree_size: seal.map(|(_, size)| size),
-            tokens: Vec::new(),
-        }))
-    };
-    grant.state().ask(summarise).await
+    let proof = grant.state().ask(move |archive| archive.proof(&tenant, &id)).await?;
+    proof.ok_or_else(|| ProblemKind::ArchiveUnknown.into())
 }
 
 /// Signs an archive's receipt again.
@@ -125,7 +169,7 @@ pub async fn proof(
 ) -> Result<Json<ProofSummary>, Problem> {
     let grant = caller.may(Function::IssueProof, &tenant).await?.about(&archive);
     let work = async {
-        let summary = summary(&grant, &archive).await?.ok_or(ProblemKind::ArchiveUnknown)?;
+        let summary = summary(&grant, &archive).await?;
         Ok(Done::new(Json(summary)))
     };
     grant.perform(EventType::ProofIssued, work).await
@@ -147,8 +191,81 @@ pub async fn proof(
 pub async fn bundle(caller: Caller, Path((tenant, archive)): Path<(String, String)>) -> Result<Response, Problem> {
     let grant = caller.may(Function::IssueBundle, &tenant).await?.about(&archive);
     let work = async {
-        summary(&grant, &archive).await?.ok_or(ProblemKind::ArchiveUnknown)?;
-        Err(ProblemKind::ProofPending.into())
+        let proof = assembled(&grant, &archive).await?;
+        let name = format!("attachment; filename=\"{}.zip\"", proof.descriptor().archive);
+        let mut response = written(&grant, proof).await?.into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/zip"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+        let name = HeaderValue::from_str(&name).expect("archives have plain identifiers");
+        headers.insert(header::CONTENT_DISPOSITION, name);
+        Ok(Done::new(response))
     };
     grant.perform(EventType::BundleIssued, work).await
+}
+
+/// Pieces of a bundle that wait for the client; with the one being written, all that a bundle takes in memory.
+const BUNDLE_PIECES: usize = 2;
+/// Bytes of a piece.
+const BUNDLE_PIECE_BYTES: usize = 256 << 10;
+
+/// Begins to write a bundle, and answers once its first piece is there: what goes wrong before is a problem, what goes
+/// wrong later breaks the answer off.
+async fn written(grant: &Grant, proof: Proof) -> Result<Body, Problem> {
+    let turn = grant.state().bundle_turn().await?;
+    let (sender, mut pieces) = mpsc::channel(BUNDLE_PIECES);
+    let archive = std::sync::Arc::clone(grant.state().archive());
+    spawn_blocking(move || {
+        // Held while a thread is: a client that reads slowly keeps one until the connection gives it up.
+        let _turn = turn;
+        let mut out = Pieces { buffer: Vec::new(), sender };
+        if let Err(error) = archive.write_bundle(&proof, &mut out).and_then(|()| Ok(out.flush()?)) {
+            // If nobody listens any more there is nobody to tell.
+            drop(out.sender.blocking_send(Err(error)));
+        }
+    });
+    let first = pieces.recv().await.ok_or(ProblemKind::Internal)?.map_err(Problem::from)?;
+    let rest = stream::unfold((Some(Ok(first)), pieces), |(first, mut pieces)| async {
+        let next = match first {
+            Some(first) => Some(first),
+            None => pieces.recv().await,
+        };
+        next.map(|piece| (piece, (None, pieces)))
+    });
+    Ok(Body::from_stream(rest))
+}
+
+/// A writer whose bytes go to the client in pieces.
+struct Pieces {
+    buffer: Vec<u8>,
+    sender: mpsc::Sender<Result<Bytes, BundleError>>,
+}
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= BUNDLE_PIECE_BYTES {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let piece = Bytes::from(std::mem::take(&mut self.buffer));
+        self.sender.blocking_send(Ok(piece)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+impl From<BundleError> for Problem {
+    fn from(error: BundleError) -> Self {
+        match error {
+            BundleError::NotAttested => ProblemKind::ProofPending.into(),
+            BundleError::Fault(fault) => fault.into(),
+            // Memory is its only writer until the first piece is out.
+            BundleError::Write(_) => ProblemKind::Internal.into(),
+        }
+    }
 }

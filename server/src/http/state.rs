@@ -47,6 +47,7 @@ pub struct Shared {
     /// Held while a tenant or key is looked up and then created, so that none is created twice.
     pub administration: Mutex<()>,
     deposits: Arc<Semaphore>,
+    bundles: Arc<Semaphore>,
     stopping: AtomicBool,
 }
 
@@ -74,6 +75,7 @@ impl AppState {
             memory: InlineMemory::new(limits.inline_bytes_max),
             administration: Mutex::new(()),
             deposits: Arc::new(Semaphore::new(limits.deposits_max)),
+            bundles: Arc::new(Semaphore::new(limits.bundles_max)),
             stopping: AtomicBool::new(false),
         }))
     }
@@ -100,8 +102,19 @@ impl AppState {
     /// # Errors
     /// [`ProblemKind::Busy`] if it does not come in time.
     pub async fn turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let turn = Arc::clone(&self.deposits).acquire_owned();
-        match tokio::time::timeout(self.limits.turn, turn).await {
+        self.turn_of(&self.deposits).await
+    }
+
+    /// Waits for a bundle's turn.
+    ///
+    /// # Errors
+    /// As [`Self::turn`].
+    pub async fn bundle_turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        self.turn_of(&self.bundles).await
+    }
+
+    async fn turn_of(&self, slots: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
+        match tokio::time::timeout(self.limits.turn, Arc::clone(slots).acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
             _ => Err(ProblemKind::Busy.into()),
         }

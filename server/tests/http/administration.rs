@@ -95,7 +95,7 @@ fn keys_and_tenants_survive_a_restart() {
     let folder = tempfile::TempDir::new().unwrap();
     // The index is left behind: keys must come back from the journal alone.
     copy(&server.folder.path().join("site"), &folder.path().join("site"));
-    let service = super::support::open(folder.path());
+    let service = super::support::open(folder.path(), Default::default());
     let key: cartulaire_server::identity::ApiKey = key.parse().unwrap();
     let record = cartulaire_server::identity::authenticate(service.archive().index(), &key).unwrap().unwrap();
     assert_eq!(record.tenant.as_str(), TENANT);

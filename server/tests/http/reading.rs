@@ -155,7 +155,7 @@ fn lists_have_pages_and_counts_count() {
 }
 
 /// Changes one byte of the only file of that name ending under a folder.
-fn spoil(folder: &std::path::Path, needle: &[u8]) {
+pub fn spoil(folder: &std::path::Path, needle: &[u8]) {
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {

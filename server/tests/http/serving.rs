@@ -3,7 +3,8 @@
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
-use cartulaire_server::http::Limits;
+use cartulaire_server::http::serve::TlsError;
+use cartulaire_server::http::{Limits, TlsConfig};
 use serde_json::json;
 
 use super::support::{Call, Server, TENANT, read_answer, small};
@@ -97,4 +98,45 @@ fn a_preference_waits_for_the_seal_and_no_longer_than_granted() {
     assert_eq!(proof, answer.json()["proof"]);
     let bundle = server.get(&key, &format!("/v1/tenants/{TENANT}/archives/{archive}/bundle"));
     assert_eq!((bundle.problem(), bundle.header("retry-after")), ((409, "proof-pending".into()), Some("1")));
+}
+
+/// A certificate for 127.0.0.1 and its key, made by openssl; `None`, said aloud, where it is not installed.
+fn certificate() -> Option<(Vec<u8>, Vec<u8>)> {
+    let folder = tempfile::TempDir::new().unwrap();
+    let (key, certificate) = (folder.path().join("key.pem"), folder.path().join("cert.pem"));
+    let mut openssl = std::process::Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]);
+    openssl.args(["-subj", "/CN=essai", "-addext", "subjectAltName=IP:127.0.0.1"]);
+    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
+    openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate);
+    let Ok(output) = openssl.output() else {
+        eprintln!("SKIPPED: openssl is not installed");
+        return None;
+    };
+    assert!(output.status.success(), "{output:?}");
+    Some((std::fs::read(certificate).unwrap(), std::fs::read(key).unwrap()))
+}
+
+#[test]
+fn tls_is_spoken_and_clear_text_is_not_answered() {
+    let Some((certificate, key)) = certificate() else { return };
+    let server = Server::secure(TlsConfig::from_pem(&certificate, &key).unwrap());
+    let trusted = reqwest::Certificate::from_pem(&certificate).unwrap();
+    let client = reqwest::blocking::Client::builder().tls_certs_only([trusted]).build().unwrap();
+    let health = client.get(format!("https://{}/healthz", server.address)).send().unwrap();
+    assert_eq!((health.status().as_u16(), health.text().unwrap()), (200, "{\"status\":\"ok\"}".to_owned()));
+    let mut clear = server.connect();
+    clear.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    drop(clear.read_to_end(&mut answer));
+    assert!(!answer.starts_with(b"HTTP/"), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[test]
+fn certificates_and_keys_must_be_there_and_fit() {
+    let Some((certificate, key)) = certificate() else { return };
+    let (_, other) = self::certificate().unwrap();
+    assert!(matches!(TlsConfig::from_pem(b"", &key), Err(TlsError::Certificates)));
+    assert!(matches!(TlsConfig::from_pem(&certificate, b""), Err(TlsError::Key)));
+    assert!(matches!(TlsConfig::from_pem(&certificate, &other), Err(TlsError::Pair(_))));
 }

@@ -16,7 +16,7 @@ use cartulaire_engine::system::{SystemClock, SystemEntropy};
 use cartulaire_formats::journal::{JournalEntry, TenantId};
 use cartulaire_formats::layout::SequenceNumber;
 use cartulaire_formats::time::Timestamp;
-use cartulaire_server::http::{self, AppState, Limits, Options};
+use cartulaire_server::http::{self, AppState, Limits, Options, TlsConfig};
 use cartulaire_server::identity::{ApiKey, KeyRecord, Role, TenantRecord};
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::Value;
@@ -61,15 +61,29 @@ impl Server {
     }
 
     pub fn with(limits: Limits) -> Self {
+        Self::make(limits, Authorities::default(), None)
+    }
+
+    /// A service whose seals are time-stamped.
+    pub fn stamped(limits: Limits) -> Self {
+        Self::make(limits, super::authority::authorities(), None)
+    }
+
+    /// A service that speaks TLS.
+    pub fn secure(tls: TlsConfig) -> Self {
+        Self::make(Limits::default(), Authorities::default(), Some(tls))
+    }
+
+    fn make(limits: Limits, authorities: Authorities, tls: Option<TlsConfig>) -> Self {
         let folder = TempDir::new().unwrap();
-        let state = AppState::new(open(folder.path()), Options { limits, with_metrics: true });
+        let state = AppState::new(open(folder.path(), authorities), Options { limits, with_metrics: true });
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let served = state.clone();
         let serving = runtime.spawn(async move {
-            http::serve(vec![listener], None, served, async { drop(stopped.await) }).await;
+            http::serve(vec![listener], tls, served, async { drop(stopped.await) }).await;
         });
         let server = Self { address, state, folder, stop: Some(stop), serving: Some(serving), runtime };
         let record = TenantRecord::new(tenant(TENANT), "Commune de Kerlouan".into(), Timestamp::MIN).unwrap();
@@ -155,14 +169,14 @@ fn said(entry: &JournalEntry) -> String {
     format!("{event} {outcome}{}", facts.collect::<String>())
 }
 
-pub fn open(folder: &std::path::Path) -> Arc<Service> {
+pub fn open(folder: &std::path::Path, authorities: Authorities) -> Arc<Service> {
     let store = Arc::new(LocalStore::make(&folder.join("site")).unwrap());
     let ports = Ports {
         sites: Sites::new(Site { name: "local".into(), store }, Vec::new()),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
         signer: Arc::new(TestSigner(SigningKey::from_bytes(&[7; 32]))),
-        authorities: Authorities::default(),
+        authorities,
     };
     let (archive, writers) = Archive::open(ports, &folder.join("index"), &mut |_| {}).unwrap();
     Arc::new(Service::start(archive, writers, Duration::from_millis(50)))
