@@ -140,3 +140,38 @@ fn certificates_and_keys_must_be_there_and_fit() {
     assert!(matches!(TlsConfig::from_pem(&certificate, b""), Err(TlsError::Key)));
     assert!(matches!(TlsConfig::from_pem(&certificate, &other), Err(TlsError::Pair(_))));
 }
+
+/// Runs curl over HTTP/2; `None`, said aloud, where there is none that speaks it.
+fn curl(server: &Server, key: &str, arguments: &[&str], path: &str) -> Option<(String, serde_json::Value)> {
+    let mut curl = std::process::Command::new("curl");
+    curl.args(["-sS", "--http2-prior-knowledge", "-w", "\n%{http_version} %{http_code}"]);
+    curl.args(["-H", &format!("Authorization: Bearer {key}")]).args(arguments);
+    let output = match curl.arg(format!("http://{}{path}", server.address)).output() {
+        Ok(output) if output.status.code() != Some(2) => output,
+        _ => {
+            eprintln!("SKIPPED: no curl that speaks HTTP/2");
+            return None;
+        }
+    };
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (body, said) = text.rsplit_once('\n').unwrap();
+    Some((said.to_owned(), serde_json::from_str(body).unwrap()))
+}
+
+#[test]
+fn http_2_is_spoken_too() {
+    let server = Server::start();
+    let key = server.key();
+    let content = "x".repeat(3 << 20);
+    let file = server.folder.path().join("acte.txt");
+    std::fs::write(&file, &content).unwrap();
+    let (part, description) =
+        (format!("file=@{}", file.display()), "description={\"transfer\":\"T\"};type=application/json");
+    let path = format!("/v1/tenants/{TENANT}/archives");
+    let Some((said, answer)) = curl(&server, &key, &["-F", description, "-F", &part], &path) else { return };
+    assert_eq!((said.as_str(), &answer["files"][0]["size"]), ("2 201", &json!(content.len())));
+    let many: Vec<String> = (0..200).flat_map(|n| ["-H".to_owned(), format!("X-Field-{n}: v")]).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let (said, answer) = curl(&server, &key, &many, "/healthz").unwrap();
+    assert_eq!((said.as_str(), &answer["status"]), ("2 431", &json!(431)));
+}
