@@ -63,8 +63,8 @@ struct Stage<'a> {
 
 pub(super) fn run(arguments: &arguments::Demo, screen: &Screen) -> Result<Exit, Failure> {
     let started = Instant::now();
-    screen.line(screen.ink(Ink::Bold, "Cartulaire, démonstration"));
     let new = init::make(&arguments.folder, ORIGIN)?;
+    screen.line(screen.ink(Ink::Bold, "Cartulaire, démonstration"));
     let bundles = arguments.folder.join("bundles");
     fs::create_dir(&bundles).map_err(Failure::file(&bundles))?;
     let local = Local::open(&new.config, screen)?;
@@ -187,7 +187,7 @@ impl Stage<'_> {
             Verdict::NotProven | Verdict::NotExamined => screen.ink(Ink::Red, "NON PROUVÉ"),
         };
         let stamps = report.facts.time_stamps.iter().map(|stamp| stamp.time.clone()).collect::<Vec<_>>();
-        screen.row("  vérificateur", format_args!("{verdict}, existait au plus tard le {}", stamps.join(" et ")));
+        screen.row("  vérificateur", format_args!("{verdict}, existait au plus tard le {} (jeton NON QUALIFIÉ)", stamps.join(" et ")));
         for finding in &report.findings {
             screen.row("", screen.ink(Ink::Dim, finding.fault.french()));
         }
@@ -199,7 +199,8 @@ impl Stage<'_> {
                 true => screen.ink(Ink::Green, "conforme"),
                 false => screen.ink(Ink::Red, "NON CONFORME"),
             };
-            screen.row("  openssl seul", format_args!("{verdict}, {}", outcome.last_line));
+            screen.row("  openssl seul", format_args!("{verdict}, {}", outcome.verdict));
+            outcome.failed.iter().for_each(|line| screen.row("", line));
         }
     }
 
@@ -213,7 +214,8 @@ impl Stage<'_> {
 
     fn unpack_and_check(&self, zip: &Path, folder: &Path) -> Result<OpensslOutcome, Failure> {
         if let Err(source) = unpack(zip, folder) {
-            return Ok(OpensslOutcome { sound: false, last_line: format!("dossier de preuve illisible : {source}") });
+            let verdict = format!("dossier de preuve illisible : {source}");
+            return Ok(OpensslOutcome { sound: false, verdict, failed: Vec::new() });
         }
         let absolute = |name: &str| fs::canonicalize(self.new.config.trust.join(name)).map_err(Failure::file(folder));
         let script = folder.join(VERIFIER);
@@ -221,10 +223,15 @@ impl Stage<'_> {
         check.arg(fs::canonicalize(&script).map_err(Failure::file(&script))?);
         check.arg(absolute(ROOT_CERTIFICATE)?).arg(absolute(init::LOG_PEM)?);
         let output = check.current_dir(folder).stdin(Stdio::null()).output().map_err(Failure::file(&script))?;
-        let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
-        let text = String::from_utf8_lossy(&text).into_owned();
-        let last_line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("").trim().to_owned();
-        Ok(OpensslOutcome { sound: output.status.success(), last_line })
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let verdict = text.lines().rev().find(|line| line.starts_with("VERDICT")).unwrap_or("aucun verdict");
+        Ok(OpensslOutcome {
+            // A script that says nothing has checked nothing.
+            sound: output.status.success() && verdict.starts_with("VERDICT"),
+            // French, then English: the demonstration speaks French.
+            verdict: verdict.split(" / ").next().unwrap_or(verdict).to_owned(),
+            failed: text.lines().filter(|line| line.starts_with("ECHEC")).map(str::to_owned).collect(),
+        })
     }
 
     fn say_what_next(&self, keys: &Keys, took: Duration) {
@@ -257,7 +264,9 @@ impl Stage<'_> {
 /// What `verifier.sh` found.
 struct OpensslOutcome {
     sound: bool,
-    last_line: String,
+    verdict: String,
+    /// Its lines on what does not hold.
+    failed: Vec<String>,
 }
 
 /// Writes the files of a bundle into a folder, as unzipping would.
