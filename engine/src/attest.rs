@@ -76,6 +76,7 @@ impl Refusal {
         match self {
             Self::Port(AuthorityError::Unreachable) => "unreachable".into(),
             Self::Port(AuthorityError::Status(status)) => format!("http-{status}"),
+            Self::Port(AuthorityError::ContentType) => "content-type".into(),
             Self::Port(AuthorityError::TooLong) => "too-long".into(),
             Self::Check(failure) => format!("check-{}", failure.check.number()),
         }

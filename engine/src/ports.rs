@@ -62,6 +62,9 @@ pub enum AuthorityError {
     /// An HTTP status other than 200.
     #[error("the authority answered HTTP status {0}")]
     Status(u16),
+    /// Content of another type than `application/timestamp-reply`.
+    #[error("the authority's answer is not of type application/timestamp-reply")]
+    ContentType,
     /// More than a time-stamp response can need.
     #[error("the authority's answer is too long")]
     TooLong,

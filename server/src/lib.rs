@@ -4,3 +4,6 @@ pub mod cli;
 pub mod config;
 pub mod http;
 pub mod identity;
+pub mod open;
+pub mod secrets;
+pub mod tsa;
