@@ -32,7 +32,7 @@ use crate::index::IndexError;
 pub use bundle::BundleError;
 pub(crate) use cache::ProofCache;
 use seal::{SealEvidence, SealTree};
-pub use token::{Standing, StampedToken};
+pub use token::{StampedToken, Standing};
 
 /// How far the proof of an archive has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +41,7 @@ pub enum Stage {
     Committed,
     /// In the signed log; a token is still awaited.
     Sealed,
-    /// Time-stamped in every evidence tree of its seal: the proof is complete and will not change.
+    /// Time-stamped in every evidence tree of its seal, and that is journaled: the proof is complete and will not change.
     Attested,
 }
 
@@ -118,8 +118,7 @@ impl Archive {
 /// The deposit as its commit holds it, if entry, openings and descriptor agree.
 fn deposit(commit: &Commit, seq: SequenceNumber, descriptor: AipDescriptor) -> Result<Proof, Fault> {
     let disagree = || Fault::from(Damage::new(layout::commit(commit.trailer.commit), DamageKind::Entry));
-    let index = seq.0.checked_sub(commit.trailer.first.0).and_then(|i| usize::try_from(i).ok());
-    let (entry, line) = index.and_then(|i| commit.entries.get(i)).ok_or_else(disagree)?;
+    let (entry, line) = at_rest::entry(commit, seq)?;
     let openings: Vec<Opening> = commit.openings_of(seq).copied().collect();
     let descriptor_bytes = descriptor.encode();
     let is_deposit = entry.event == EventType::Deposit && entry.outcome == Outcome::Success;
@@ -131,7 +130,7 @@ fn deposit(commit: &Commit, seq: SequenceNumber, descriptor: AipDescriptor) -> R
     if !(is_deposit && is_its_own && opened && committed) {
         return Err(disagree());
     }
-    let (entry, line) = (entry.clone(), line.clone());
+    let (entry, line) = (entry.clone(), line.to_vec());
     Ok(Proof { descriptor, descriptor_bytes, commit: commit.trailer.commit, entry, line, openings, sealed: None })
 }
 
@@ -224,7 +223,7 @@ impl Proof {
         self.trees().iter().map(|tree| tree.algorithm)
     }
 
-    /// The time-stamp token over an evidence tree, once it is there.
+    /// The time-stamp token over an evidence tree, once it is at rest and journaled.
     #[must_use]
     pub fn token(&self, algorithm: EvidenceAlgorithm) -> Option<&StampedToken> {
         self.tree(algorithm)?.token()

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use cartulaire_formats::commit::Commit;
-use cartulaire_formats::layout::{self, CommitNumber, ObjectName};
+use cartulaire_formats::journal::JournalEntry;
+use cartulaire_formats::layout::{self, CommitNumber, ObjectName, SequenceNumber};
 use cartulaire_formats::merkle::{self, NodeHash};
 use cartulaire_formats::tiles::{self, TILE_BYTES, TILE_WIDTH, TreeEdge};
 
 use crate::archive::Archive;
 use crate::bounds::COMMIT_CONTAINER_BYTES_MAX;
 use crate::fault::{Damage, DamageKind, Fault, must_read};
+use crate::index::IndexError;
 use crate::ports::{ReadError, Store};
 
 /// Reads an object from the first site where `check` accepts it; `None` if no site has it.
@@ -61,6 +63,13 @@ pub(super) fn commit(archive: &Archive, number: CommitNumber) -> Result<Arc<Comm
     };
     let missing = || Damage::new(&name, DamageKind::Missing).into();
     archive.proofs().commits.of(number, read)?.ok_or_else(missing)
+}
+
+/// An entry of a commit with its line; the index said that it is there.
+pub(super) fn entry(commit: &Commit, seq: SequenceNumber) -> Result<(&JournalEntry, &[u8]), Fault> {
+    let index = seq.0.checked_sub(commit.trailer.first.0).and_then(|i| usize::try_from(i).ok());
+    let (entry, line) = index.and_then(|i| commit.entries.get(i)).ok_or(IndexError::Malformed)?;
+    Ok((entry, line))
 }
 
 /// About how many bytes of memory a commit takes: an entry is kept as a line and as a value.
@@ -116,6 +125,6 @@ fn partial(store: &dyn Store, now: &TreeEdge, level: u8, number: u64, width: usi
 impl From<tiles::EdgeError> for Fault {
     /// A wrong width is a malformed tile of today's edge, which the index keeps.
     fn from(_: tiles::EdgeError) -> Self {
-        crate::index::IndexError::Malformed.into()
+        IndexError::Malformed.into()
     }
 }

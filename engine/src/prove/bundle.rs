@@ -12,7 +12,7 @@ use bytes::Bytes;
 use cartulaire_formats::aip::DescribedFile;
 use cartulaire_formats::bundle;
 use cartulaire_formats::hash::{MultiHasher, Sha512Digest};
-use cartulaire_formats::layout::EvidenceAlgorithm;
+use cartulaire_formats::layout::{self, EvidenceAlgorithm};
 use cartulaire_formats::x509::certificate_to_pem;
 use cartulaire_formats::zip::{ZipDirectory, ZipEntry};
 
@@ -148,9 +148,8 @@ impl Archive {
                 break;
             }
             let found = at_rest::commit(self, commit)?;
-            let disagree = || Fault::from(Damage::new(cartulaire_formats::layout::commit(commit), DamageKind::Entry));
-            let index = seq.0.checked_sub(found.trailer.first.0).and_then(|i| usize::try_from(i).ok());
-            let (entry, line) = index.and_then(|i| found.entries.get(i)).ok_or_else(disagree)?;
+            let disagree = || Fault::from(Damage::new(layout::commit(commit), DamageKind::Entry));
+            let (entry, line) = at_rest::entry(&found, seq)?;
             if entry.subject != subject || entry.tenant != proof.descriptor.tenant {
                 return Err(disagree());
             }

@@ -7,7 +7,7 @@ use cartulaire_formats::bundle;
 use cartulaire_formats::layout::EvidenceAlgorithm;
 use cartulaire_formats::note::VerifierKey;
 
-use super::{Proof, SealTree, Standing, StampedToken};
+use super::{Proof, SealTree, StampedToken, Standing};
 
 const TEMPLATE: &str = include_str!("LISEZMOI.txt");
 
@@ -84,6 +84,7 @@ struct Words {
     policy: &'static str,
     development: &'static str,
     unestablished: &'static str,
+    declared: &'static str,
     /// In part 3: for outside authorities, then for the development authority.
     standing: [&'static str; 2],
     root: &'static str,
@@ -99,6 +100,7 @@ const FRENCH: &Words = &Words {
     policy: "politique",
     development: "NON QUALIFIÉE : autorité de développement embarquée, sans valeur envers les tiers",
     unestablished: "qualification non établie ici : voir la partie 3",
+    declared: "déclarée qualifiée par l'exploitant du service : à vérifier, voir la partie 3",
     standing: [
         "- Que l'autorité d'horodatage est qualifiée au sens du règlement eIDAS. Cherchez-la dans la liste de confiance\n  européenne à la date de l'horodatage : seule cette liste l'établit, et la présomption de l'article 41 en dépend.",
         "- La date, envers un tiers : l'horodatage est NON QUALIFIÉ. Il vient de l'autorité de développement embarquée dans le\n  service, qui détient donc elle-même la clé. Il montre que le mécanisme fonctionne, rien de plus.",
@@ -106,7 +108,7 @@ const FRENCH: &Words = &Words {
     root: "le certificat racine de l'autorité d'horodatage (root.pem), auprès de cette autorité ou de la liste de confiance\n  européenne ; l'empreinte SHA-256 du certificat (DER) doit être",
     root_absent: "le certificat racine de l'autorité d'horodatage (root.pem), auprès de cette autorité ou de la liste de confiance\n  européenne ; il n'est pas dans le jeton",
     root_development: "le certificat racine de l'autorité de développement (root.pem), auprès de qui exploite le service ; l'empreinte SHA-256\n  du certificat (DER) doit être",
-    bytes: "octets",
+    bytes: "octet(s)",
     manifest: "description du dépôt, telle que reçue",
 };
 
@@ -116,6 +118,7 @@ const ENGLISH: &Words = &Words {
     policy: "policy",
     development: "NOT QUALIFIED: embedded development authority, without value to third parties",
     unestablished: "qualification not established here: see part 3",
+    declared: "declared qualified by the service's operator: to be verified, see part 3",
     standing: [
         "- That the time-stamp authority is qualified in the sense of the eIDAS regulation. Look it up in the European trusted\n  list at the time of the time-stamp: only that list says so, and the presumption of article 41 depends on it.",
         "- The time, to a third party: the time-stamp is NOT QUALIFIED. It comes from the development authority embedded in the\n  service, which thus holds the key itself. It shows that the mechanism works, nothing more.",
@@ -123,7 +126,7 @@ const ENGLISH: &Words = &Words {
     root: "the time-stamp authority's root certificate (root.pem), from that authority or the European trusted list; the SHA-256\n  of the certificate (DER) must be",
     root_absent: "the time-stamp authority's root certificate (root.pem), from that authority or the European trusted list; it is not\n  in the token",
     root_development: "the development authority's root certificate (root.pem), from whoever runs the service; the SHA-256 of the certificate\n  (DER) must be",
-    bytes: "bytes",
+    bytes: "byte(s)",
     manifest: "description of the deposit, as received",
 };
 
@@ -131,6 +134,7 @@ fn stamp(tree: &SealTree, token: &StampedToken, words: &Words) -> String {
     let standing = match token.standing() {
         Standing::Development => words.development,
         Standing::Unestablished => words.unestablished,
+        Standing::DeclaredQualified => words.declared,
     };
     let (time, authority, policy) = (token.gen_time(), token.authority(), token.policy());
     let Words { stamped, by, policy: policy_word, .. } = words;
@@ -149,7 +153,7 @@ fn root(tree: &SealTree, token: &StampedToken, words: &Words) -> String {
     let sentence = match (token.standing(), token.root()) {
         (_, None) => return format!("- {}{which} ;", words.root_absent),
         (Standing::Development, Some(_)) => words.root_development,
-        (Standing::Unestablished, Some(_)) => words.root,
+        (Standing::Unestablished | Standing::DeclaredQualified, Some(_)) => words.root,
     };
     let digest = token.root().map(|digest| digest.to_string()).unwrap_or_default();
     format!("- {sentence}{which}\n  {digest}\n  (openssl x509 -in root.pem -outform DER | sha256sum) ;")

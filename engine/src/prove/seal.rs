@@ -2,14 +2,15 @@
 
 use std::sync::{Arc, OnceLock};
 
+use cartulaire_formats::bounds::TOKEN_BYTES_MAX;
 use cartulaire_formats::checkpoint::SignedCheckpoint;
 use cartulaire_formats::ers::{self, EvidenceTree, LeafIndex, TreeDigest};
 use cartulaire_formats::hash::{Blind, Sha256Digest, Sha512Digest};
+use cartulaire_formats::journal::{EventType, JournalEntry, Outcome};
 use cartulaire_formats::layout::{self, EvidenceAlgorithm, SealNumber};
 use cartulaire_formats::merkle::TreeSize;
 use cartulaire_formats::tiles::TreeEdge;
 use cartulaire_formats::tsp::MessageImprint;
-use cartulaire_formats::bounds::TOKEN_BYTES_MAX;
 
 use super::at_rest::{self, first_sound};
 use super::token::StampedToken;
@@ -71,7 +72,7 @@ impl<D: TreeDigest> Sought<D> {
 }
 
 impl SealTree {
-    /// The token, if it is at rest.
+    /// The token, if it is at rest and journaled.
     pub fn token(&self) -> Option<&StampedToken> {
         self.token.get()
     }
@@ -110,7 +111,7 @@ impl SealTree {
     }
 }
 
-/// A seal's evidence, with the tokens that are at rest by now.
+/// A seal's evidence, with the tokens that are at rest and journaled by now.
 pub(super) fn evidence(archive: &Archive, seal: SealNumber, size: TreeSize) -> Result<Arc<SealEvidence>, Fault> {
     let found = archive.proofs().seals.of(seal, || load(archive, seal, size).map(Some))?;
     let found = found.ok_or_else(|| missing(layout::checkpoint(seal)))?;
@@ -127,10 +128,37 @@ fn missing(name: layout::ObjectName) -> Fault {
     Damage::new(name, DamageKind::Missing).into()
 }
 
+/// The token of a tree, once it is at rest and journaled: from then on the proof does not change any more.
 fn read_token(archive: &Archive, seal: SealNumber, tree: &SealTree) -> Result<Option<StampedToken>, Fault> {
+    let Some(journaled) = journaled_token(archive, seal, tree.algorithm)? else { return Ok(None) };
     let name = layout::token(seal, tree.algorithm);
-    let check = |bytes: &[u8]| StampedToken::check(bytes, tree.imprint());
-    first_sound(archive, &name, TOKEN_BYTES_MAX as u64, check)
+    let digest = journaled.facts.get("token").and_then(|token| token.parse().ok());
+    let qualified = journaled.facts.get("qualified").is_some_and(|qualified| qualified == "true");
+    let check = |bytes: &[u8]| {
+        if Some(Sha256Digest::of(bytes)) != digest {
+            return Err(DamageKind::Digest);
+        }
+        StampedToken::check(bytes, tree.imprint(), qualified)
+    };
+    let token = first_sound(archive, &name, TOKEN_BYTES_MAX as u64, check)?;
+    token.map(Some).ok_or_else(|| missing(name))
+}
+
+/// The first entry that says that a seal's tree has its token; there are more after a crash between token and entry.
+fn journaled_token(
+    archive: &Archive,
+    seal: SealNumber,
+    algorithm: EvidenceAlgorithm,
+) -> Result<Option<JournalEntry>, Fault> {
+    for (seq, number) in archive.index().entries_about(&format!("seal:{seal}"))? {
+        let commit = at_rest::commit(archive, number)?;
+        let (entry, _) = at_rest::entry(&commit, seq)?;
+        let of_tree = entry.facts.get("algorithm").is_some_and(|name| name == algorithm.as_str());
+        if entry.event == EventType::SealAttested && entry.outcome == Outcome::Success && of_tree {
+            return Ok(Some(entry.clone()));
+        }
+    }
+    Ok(None)
 }
 
 fn load(archive: &Archive, seal: SealNumber, size: TreeSize) -> Result<(SealEvidence, usize), Fault> {

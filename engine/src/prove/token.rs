@@ -12,14 +12,16 @@ use cartulaire_formats::x509::Certificate;
 
 use crate::fault::DamageKind;
 
-/// What this service can say of an authority's standing. Neither is a qualified time-stamp: only the European trusted
-/// list, consulted by the verifier, makes one.
+/// What this service can say of an authority's standing. None of it makes a qualified time-stamp: only the European
+/// trusted list does, and the reader looks it up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// The embedded development authority: not qualified, and worth nothing to a third party.
     Development,
-    /// An outside authority, whose qualification the verifier has to look up.
+    /// An outside authority of which nothing is said.
     Unestablished,
+    /// An outside authority that the operator declared qualified when the token was obtained.
+    DeclaredQualified,
 }
 
 /// A token over an evidence root, as at rest: its imprint and its own signature were checked, its root was not.
@@ -30,6 +32,7 @@ pub struct StampedToken {
     policy: String,
     authority: String,
     certificates: Vec<Vec<u8>>,
+    standing: Standing,
 }
 
 /// The checks that a token at rest passes whatever root its reader trusts.
@@ -43,7 +46,8 @@ const OWN_CHECKS: [Check; 6] = [
 ];
 
 impl StampedToken {
-    pub(super) fn check(bytes: &[u8], imprint: MessageImprint) -> Result<Self, DamageKind> {
+    /// - `declared_qualified`: what the journal says that the operator declared.
+    pub(super) fn check(bytes: &[u8], imprint: MessageImprint, declared_qualified: bool) -> Result<Self, DamageKind> {
         let token = TimeStampToken::parse(bytes).map_err(|_| DamageKind::Malformed)?;
         let certificates = token.certificates().map_err(|_| DamageKind::Malformed)?;
         let certificates: Vec<Vec<u8>> = certificates.into_iter().map(<[u8]>::to_vec).collect();
@@ -64,6 +68,7 @@ impl StampedToken {
         let info = token.tst_info();
         Ok(Self {
             gen_time: Timestamp::from_unix_millis(info.gen_time.as_millisecond()).map_err(|_| DamageKind::Malformed)?,
+            standing: standing(&info.policy.to_string(), declared_qualified),
             policy: info.policy.to_string(),
             authority: authority(&certificates),
             bytes: Bytes::copy_from_slice(bytes),
@@ -98,7 +103,7 @@ impl StampedToken {
     /// What this service can say of the authority's standing.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        if self.policy == DEVELOPMENT_POLICY { Standing::Development } else { Standing::Unestablished }
+        self.standing
     }
 
     /// The certificates that the token carries, as DER, in its order.
@@ -112,6 +117,15 @@ impl StampedToken {
     pub fn root(&self) -> Option<Sha256Digest> {
         let is_root = |der: &&Vec<u8>| Certificate::parse(der).is_ok_and(|c| c.subject == c.issuer);
         self.certificates.iter().find(is_root).map(|der| Sha256Digest::of(der))
+    }
+}
+
+/// The development authority is known by its policy, whatever anybody declares of it.
+fn standing(policy: &str, declared_qualified: bool) -> Standing {
+    match (policy == DEVELOPMENT_POLICY, declared_qualified) {
+        (true, _) => Standing::Development,
+        (false, false) => Standing::Unestablished,
+        (false, true) => Standing::DeclaredQualified,
     }
 }
 

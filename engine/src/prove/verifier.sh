@@ -80,7 +80,10 @@ merkle_root() {
     [ "$at" -le "$last" ] || return 0
     shift 3
     for sibling in "$@"; do
-        [ "$last" -gt 0 ] || return 0
+        [ "$last" -gt 0 ] && [ ${#sibling} -eq 64 ] || return 0
+        case $sibling in
+        *[!0-9a-f]*) return 0 ;;
+        esac
         if [ $((at % 2)) -eq 1 ] || [ "$at" -eq "$last" ]; then
             hash=$(node "$sibling" "$hash")
             while [ $((at % 2)) -eq 0 ] && [ "$at" -gt 0 ]; do
@@ -106,14 +109,17 @@ manifest() {
         return
     fi
     ko "$1 : fichier absent, modifié ou ajouté (missing, altered or added):"
-    sort "$tmp/found" "$tmp/declared" | uniq -u | sed 's/^[0-9a-f]*  /         /' | sort -u
+    differing "$tmp/found" "$tmp/declared"
 }
+# differing FILE FILE: the paths whose lines are not in both.
+differing() { sort "$1" "$2" | uniq -u | sed 's/^[^ ]*  /         /' | sort -u; }
 manifest manifest-sha512.txt sha512sum
 manifest manifest-sha256.txt sha256sum
 # From here on: found has the digests of the files as they are.
 cp "$tmp/found" "$tmp/sums"
 sha256sum bagit.txt bag-info.txt manifest-sha256.txt manifest-sha512.txt >"$tmp/tags" 2>/dev/null
 must 'tagmanifest-sha256.txt : bordereaux intacts (manifests unaltered)' cmp -s "$tmp/tags" tagmanifest-sha256.txt
+differing "$tmp/tags" tagmanifest-sha256.txt
 
 # digest_of PATH: digest of a payload file as it is.
 digest_of() { path=$1 awk 'substr($0, 67) == ENVIRON["path"] { print substr($0, 1, 64) }' "$tmp/sums"; }
@@ -208,7 +214,7 @@ must 'documents : tous ceux de la fiche, aucun autre (exactly the documents of t
     [ "$(find data/piece -type f | awk 'END { print NR }')" -eq "$count" ]
 
 sed -n 's/^{"agent":"[^"]*","commitments":\[\([^]]*\)\].*$/\1/p' "$proof/leaf.txt" | tr -d '"' | tr ',' '\n' |
-    sed '/^$/d' >"$tmp/commitments"
+    awk 'NF' >"$tmp/commitments"
 # objects: "position digest blind" of the descriptor, then of each document in order, as they are.
 blind_of() { sed -n 1p "$proof/objets/$1/blind.hex" 2>/dev/null | grep '^[0-9a-f]*$' || printf '%s\n' -; }
 printf '000 %s %s\n' "$(digest_of "$proof/descriptor.json")" "$(blind_of 000)" >"$tmp/objects"
@@ -236,14 +242,21 @@ must 'engagements : la ligne du journal engage la fiche et chaque document (the 
 
 token=$proof/token-sha256.tst
 token_bytes=$(($(wc -c <"$token")))
-# record POSITION FILE: "position offset-of-token size value..." with one value of each list of the reduced hash tree.
+# Depth and type of each element of a record, in the one shape that a bundle has: one value in each list of the path.
+shape='^0 SEQUENCE;1 INTEGER :01;1 SEQUENCE;2 SEQUENCE;3 OBJECT :sha256;1 SEQUENCE;2 SEQUENCE;3 SEQUENCE;'
+shape=$shape'4 cont [[] 0 []];5 OBJECT :sha256;4 cont [[] 2 []];(5 SEQUENCE;6 OCTET STRING;)+4 SEQUENCE;$'
+# record POSITION FILE: "position offset-of-token size value..." with the value of each list of the reduced hash tree.
 record() {
-    openssl asn1parse -inform DER -in "$2" 2>/dev/null | awk -v position="$1" -v size="$(($(wc -c <"$2")))" '
-        /d=4 .*cont \[ 2 \]/ { inside = 1; next }
-        /d=4 .*SEQUENCE/ { if (inside) { split($0, part, ":"); offset = part[1] + 0; inside = 0; done = 1 } }
-        inside && /d=5 .*SEQUENCE/ { lists++ }
-        inside && /d=6 .*OCTET STRING/ { sub(/^.*HEX DUMP\]:/, ""); values = values " " tolower($0); n++ }
-        END { if (!done || n != lists) offset = -1; print position, offset, size, substr(values, 2) }'
+    openssl asn1parse -inform DER -in "$2" 2>/dev/null |
+        awk -v position="$1" -v size="$(($(wc -c <"$2")))" -v shape="$shape" '
+        done { next }
+        { offset = $0 + 0; depth = $0; sub(/^[^=]*=/, "", depth); depth += 0
+          type = $0; sub(/^.*(cons|prim): /, "", type); gsub(/ +/, " ", type); sub(/ $/, "", type) }
+        type ~ /^OCTET STRING/ {
+            value = tolower(type); sub(/^.*\]:/, "", value); values = values " " value; type = "OCTET STRING" }
+        { found = found depth " " type ";"; done = inside && depth == 4 }
+        depth == 4 && type == "cont [ 2 ]" { inside = 1 }
+        END { if (found !~ shape) offset = -1; print position, offset, size, substr(values, 2) }'
     tail -c "$token_bytes" "$2" | cmp -s - "$token" || printf '%s\n' "$1" >>"$tmp/other-token"
 }
 : >"$tmp/other-token"

@@ -10,28 +10,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use cartulaire_engine::admit::{Presented, PresentedFile};
 use cartulaire_engine::archive::{Archive, Ports, Writers};
-use cartulaire_engine::attest::Authorities;
+use cartulaire_engine::attest::{self, Authorities};
 use cartulaire_engine::commit::{Committed, Event, Submission};
-use cartulaire_engine::ports::{AuthorityError, Clock, Entropy, SignError, Signer, TimeStampAuthority};
+use cartulaire_engine::ports::{AuthorityError, Entropy, SignError, Signer, TimeStampAuthority};
 use cartulaire_engine::prove::Proof;
 use cartulaire_engine::receive::Reception;
 use cartulaire_engine::sites::{Site, Sites};
-use cartulaire_engine::store::local::LocalStore;
+use cartulaire_engine::store::LocalStore;
 use cartulaire_engine::system::SystemClock;
 use cartulaire_formats::aip::ArchiveId;
 use cartulaire_formats::bundle::DEVELOPMENT_POLICY;
-use cartulaire_formats::ers::EvidenceTree;
-use cartulaire_formats::hash::{Sha256Digest, Sha512Digest};
+use cartulaire_formats::hash::Sha256Digest;
 use cartulaire_formats::journal::{EventType, Outcome, TenantId};
-use cartulaire_formats::layout::{self, EvidenceAlgorithm, SealNumber};
-use cartulaire_formats::tsp::{
-    self, MessageImprint, Nonce, TimeStampRequest, TimeStampResponse, TokenSigner, TokenTerms,
-};
-use cartulaire_formats::ers::TreeDigest;
+use cartulaire_formats::layout::{EvidenceAlgorithm, SealNumber};
+use cartulaire_formats::tsp::{self, TimeStampRequest, TokenSigner, TokenTerms, TrustAnchors};
 use cartulaire_formats::x509::{CertificateKind, DistinguishedName, NewCertificate, SerialNumber, certificate_to_pem};
 use ed25519_dalek::Signer as _;
 use jiff::{SignedDuration, Timestamp};
-use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{DerSignature, SigningKey};
 
 pub const TENANT: &str = "kerlouan";
@@ -80,7 +75,7 @@ impl Authority {
     pub fn new(seed: u8) -> Self {
         let key = |n: u8| SigningKey::from_slice(&[n; 32]).expect("a scalar below the order");
         let (ca, unit) = (key(seed), key(seed + 1));
-        let name = |text| DistinguishedName::new("FR", "Essai", text).expect("a name");
+        let name = |text: &str| DistinguishedName::new("FR", "Essai", text).expect("a name");
         let public = |key: &SigningKey| -> [u8; 65] {
             key.verifying_key().to_sec1_point(false).as_bytes().try_into().expect("65 bytes")
         };
@@ -144,16 +139,18 @@ pub fn tenant() -> TenantId {
 
 fn open(folder: &Path, authorities: &[Arc<Authority>; 2], with_sha512: bool, seed: u64) -> (Arc<Archive>, Writers) {
     let store = LocalStore::make(&folder.join("site")).expect("a site");
-    let second = authorities[1].clone() as Arc<dyn TimeStampAuthority>;
+    let [first, second] = authorities.clone().map(|authority| attest::Authority {
+        anchors: Arc::new(TrustAnchors::new([&authority.root]).expect("a root")),
+        port: authority,
+        policies: Vec::new(),
+        qualified: false,
+    });
     let ports = Ports {
         sites: Sites::new(Site { name: "site".into(), store: Arc::new(store) }, Vec::new()),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(Counting(AtomicU64::new(seed))),
         signer: Arc::new(LogKey(ed25519_dalek::SigningKey::from_bytes(&[1; 32]))),
-        authorities: Authorities {
-            sha256: vec![authorities[0].clone()],
-            sha512: if with_sha512 { vec![second] } else { Vec::new() },
-        },
+        authorities: Authorities { sha256: vec![first], sha512: if with_sha512 { vec![second] } else { Vec::new() } },
     };
     Archive::open(ports, &folder.join("index"), &mut |_| ()).expect("an archive")
 }
@@ -233,21 +230,9 @@ impl Rig {
         self.writers.sealer.seal().expect("a seal").expect("something to seal").seal
     }
 
-    /// Time-stamps a tree as the attester does, synchronously.
-    pub fn attest(&self, seal: SealNumber, algorithm: EvidenceAlgorithm) {
-        let sites = self.archive.sites();
-        let leaves = sites.read_whole(&layout::evidence_leaves(seal, algorithm), 1 << 30);
-        let leaves = leaves.expect("readable").expect("leaves");
-        let (imprint, authority) = match algorithm {
-            EvidenceAlgorithm::Sha256 => (imprint(&leaves, Sha256Digest::from_slice), &self.authorities[0]),
-            EvidenceAlgorithm::Sha512 => (imprint(&leaves, Sha512Digest::from_slice), &self.authorities[1]),
-        };
-        let nonce = Nonce::new(std::num::NonZeroU64::MIN);
-        let response = authority.ask(&TimeStampRequest::new(imprint, None, nonce).to_der()).expect("an answer");
-        let token = TimeStampResponse::parse(&response).expect("a response").token.expect("granted").to_vec();
-        let name = layout::token(seal, algorithm);
-        sites.create_derived(&name, &[Bytes::from(token)]).expect("a token at rest");
-        self.archive.index().apply_token(seal, algorithm).expect("an index");
+    pub fn attest(&mut self, seal: SealNumber, algorithm: EvidenceAlgorithm) {
+        let event = self.writers.attester.attest(seal, algorithm).expect("a token");
+        self.writers.committer.commit(vec![Submission::Event(event)]).expect("a commit");
     }
 
     pub fn seal_and_attest(&mut self) {
@@ -284,15 +269,10 @@ impl Rig {
     }
 }
 
-fn imprint<D: TreeDigest>(leaves: &[u8], digest: fn(&[u8]) -> Option<D>) -> MessageImprint {
-    let width = D::ALGORITHM.digest_len();
-    let leaves = leaves.chunks(width).map(|leaf| digest(leaf).expect("whole leaves")).collect();
-    EvidenceTree::from_leaf_values(leaves).expect("leaves").root().imprint()
-}
-
 /// Whether the tools of `verifier.sh` are here; says so if not.
 pub fn tools() -> bool {
-    let missing: Vec<&str> = ["openssl", "xxd", "sha256sum", "sha512sum", "dash"].into_iter().filter(|t| !has(t)).collect();
+    let missing: Vec<&str> =
+        ["openssl", "xxd", "sha256sum", "sha512sum", "dash"].into_iter().filter(|t| !has(t)).collect();
     if !missing.is_empty() {
         eprintln!("SKIPPED: not installed: {}", missing.join(", "));
     }
