@@ -1,0 +1,129 @@
+//! What opening an archive refuses, completes, keeps and leaves alone.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use cartulaire_engine::archive::{Archive, Progress};
+use cartulaire_engine::commit::{Committed, Event, Submission};
+use cartulaire_engine::fault::{Damage, DamageKind, Fault, Retry};
+use cartulaire_engine::ports::{Child, CreateError, Prepared, ReadError, Staging, Store};
+use cartulaire_formats::journal::{EventType, Outcome};
+use cartulaire_formats::layout::{self, CommitNumber, EvidenceAlgorithm, ObjectName, SealNumber};
+use cartulaire_tests::rig::{Rig, World, index_folder, tenant};
+use cartulaire_tests::sim::{ReadFault, SimStore};
+
+fn large() -> Vec<u8> {
+    (0..1_200_000_u32).map(|i| (i / 7) as u8).collect()
+}
+
+fn containers(store: &SimStore) -> usize {
+    store.live().keys().filter(|name| name.as_str().starts_with("containers/")).count()
+}
+
+fn damage<T>(outcome: Result<T, Fault>) -> Damage {
+    match outcome {
+        Err(Fault::Damaged(damage)) => damage,
+        Err(fault) => panic!("{fault:?}"),
+        Ok(_) => panic!("it was accepted"),
+    }
+}
+
+/// An archive with a tenant, two deposits and two seals.
+fn furnished(world: &World) -> Rig {
+    let mut rig = world.open().unwrap();
+    rig.create_tenant("kerlouan").unwrap();
+    rig.deposit("kerlouan", "T-1", &[("acte.txt", b"deliberation")]).unwrap();
+    rig.writers.sealer.seal().unwrap().unwrap();
+    rig.deposit("kerlouan", "T-2", &[("plan.bin", &large())]).unwrap();
+    rig.writers.sealer.seal().unwrap().unwrap();
+    rig
+}
+
+/// A site on which something happens when its containers are listed.
+struct Watched {
+    store: SimStore,
+    listing: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Store for Watched {
+    fn prepare(&self, name: &ObjectName, parts: &[Bytes]) -> Result<Box<dyn Prepared>, CreateError> {
+        self.store.prepare(name, parts)
+    }
+
+    fn stage(&self, name: &ObjectName, head_len: usize) -> Result<Box<dyn Staging>, CreateError> {
+        self.store.stage(name, head_len)
+    }
+
+    fn read(&self, name: &ObjectName, range: Range<u64>) -> Result<Bytes, ReadError> {
+        self.store.read(name, range)
+    }
+
+    fn size(&self, name: &ObjectName) -> Result<Option<u64>, ReadError> {
+        self.store.size(name)
+    }
+
+    fn children(&self, folder: &str) -> Result<Vec<Child>, ReadError> {
+        let happening = self.listing.lock().unwrap().take_if(|_| folder == layout::DIRECT_CONTAINERS);
+        happening.into_iter().for_each(|happen| happen());
+        self.store.children(folder)
+    }
+
+    fn delete(&self, name: &ObjectName) -> Result<(), CreateError> {
+        self.store.delete(name)
+    }
+}
+
+#[test]
+fn a_rolled_back_site_is_refused_and_the_right_object_named() {
+    let world = World::new(9);
+    drop(furnished(&world));
+    let before = world.store.live();
+    let mut rig = world.open().unwrap();
+    rig.deposit("kerlouan", "T-3", &[("a.txt", b"alpha")]).unwrap();
+    let head = rig.archive.index().commit_head().unwrap().unwrap();
+    rig.writers.sealer.seal().unwrap().unwrap();
+    drop(rig);
+    let after = world.store.live();
+    world.store.roll_back(&before);
+    let refused = Damage { object: layout::commit(head.commit).to_string(), kind: DamageKind::RolledBack };
+    assert_eq!(damage(world.open()), refused);
+
+    // Other bytes under the same number, as a fork of the backup would make them.
+    world.store.roll_back(&after);
+    let other = before[&layout::commit(head.commit.previous().unwrap().previous().unwrap())].clone();
+    world.store.edit(&layout::commit(head.commit), Some(other));
+    let wrong = Damage { object: layout::commit(head.commit).to_string(), kind: DamageKind::Chain };
+    assert_eq!(damage(world.open()), wrong);
+
+    world.store.roll_back(&after);
+    world.store.edit(&layout::checkpoint(SealNumber(2)), None);
+    let unsealed = Damage { object: layout::checkpoint(SealNumber(2)).to_string(), kind: DamageKind::RolledBack };
+    assert_eq!(damage(world.open()), unsealed);
+    world.store.roll_back(&after);
+    assert!(world.open().is_ok());
+}
+
+#[test]
+fn a_copy_that_cannot_be_reached_stops_the_writer_and_is_completed_first() {
+    let world = World::with_copies(15, 2);
+    let mut rig = furnished(&world);
+    for files in [&[("a.txt", &b"alpha"[..])][..], &[("b.bin", &large()[..1_100_000])]] {
+        let transfer = format!("T-{}", files[0].0);
+        let admitted = rig.admit("kerlouan", &transfer, files).unwrap().unwrap();
+        world.copies[1].set_reachable(false);
+        let batch = vec![Submission::Deposit(Box::new(admitted))];
+        assert!(matches!(rig.writers.committer.commit(batch), Err(Fault::Poisoned)));
+        assert!(rig.writers.committer.is_poisoned());
+        assert!(matches!(rig.writers.committer.commit(Vec::new()), Err(Fault::Poisoned)));
+        drop(rig);
+        assert!(matches!(world.open(), Err(Fault::Retry(Retry::Unreachable))));
+        world.copies[1].set_reachable(true);
+        rig = world.open().unwrap();
+        // It was decided, so it stands; who asks again is told.
+        let again = rig.deposit("kerlouan", &transfer, files).unwrap();
+        assert!(matches!(again, Committed::Replayed(_)), "{again:?}");
+        assert!(world.copies.iter().all(|copy| copy.live() == world.store.live()));
+    }
+}
