@@ -28,11 +28,14 @@ use crate::seal::{grow, write_leaves, write_tiles};
 /// Largest checkpoint, key or text object that is read back, in bytes.
 const SMALL_OBJECT_BYTES_MAX: u64 = 1 << 20;
 
+/// How far back, in milliseconds, an opening looks for orphans: longer than any deposit takes from its first byte to its
+/// commit, so that opening stays fast however many containers there are.
+const SWEEP_MILLIS: i64 = 2 * 24 * 3_600 * 1_000;
+
 /// Brings the index to the store's end and completes the copies.
 pub(crate) fn recover(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result<(), Fault> {
     follow_commits(archive, progress)?;
-    follow_seals(archive, progress)?;
-    sweep_containers(archive)
+    follow_seals(archive, progress)
 }
 
 /// Writes what a new archive begins with, or journals that the old one was opened.
@@ -250,9 +253,13 @@ pub(crate) fn lines_since_bundle(archive: &Archive, size: u64) -> Result<Vec<Vec
 }
 
 /// Deletes the large objects of the last days that no commit names: deposits that a crash cut short.
-fn sweep_containers(archive: &Archive) -> Result<(), Fault> {
+///
+/// Only after [`begin`]: its commit fences off whoever wrote before, so that nobody can commit any more what is deleted.
+pub(crate) fn sweep_containers(archive: &Archive) -> Result<(), Fault> {
     let Some(head) = archive.index().commit_head()? else { return Ok(()) };
-    let since = head.time.checked_add_millis(-2 * 24 * 3_600 * 1_000).unwrap_or(head.time);
+    // Containers are named by the clock's day, which is before the last entry's while the clock is behind.
+    let last = head.time.min(archive.clock().now());
+    let since = last.checked_add_millis(-SWEEP_MILLIS).unwrap_or(last);
     let since = format!("{}/{}", layout::DIRECT_CONTAINERS, since.date());
     for site in archive.sites().iter() {
         for day in must_read(layout::DIRECT_CONTAINERS, site.store.children(layout::DIRECT_CONTAINERS))? {

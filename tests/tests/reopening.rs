@@ -76,6 +76,27 @@ impl Store for Watched {
 }
 
 #[test]
+fn a_second_writer_never_sweeps_what_the_first_commits_meanwhile() {
+    let world = World::new(5);
+    let mut first = world.open().unwrap();
+    first.create_tenant("kerlouan").unwrap();
+    let admitted = first.admit("kerlouan", "T-1", &[("plan.bin", &large())]).unwrap().unwrap();
+    let answer = Arc::new(Mutex::new(None));
+    let happening = {
+        let answer = Arc::clone(&answer);
+        move || {
+            let outcome = first.writers.committer.commit(vec![Submission::Deposit(Box::new(admitted))]);
+            *answer.lock().unwrap() = Some(outcome.is_ok());
+        }
+    };
+    let watched = Watched { store: world.store.clone(), listing: Mutex::new(Some(Box::new(happening))) };
+    let elsewhere = index_folder();
+    let second = Archive::open(world.ports(Arc::new(watched)), elsewhere.path(), &mut |_| ());
+    let acknowledged = answer.lock().unwrap().expect("the listing came");
+    assert_eq!((acknowledged, containers(&world.store), second.is_ok()), (false, 0, true));
+}
+
+#[test]
 fn a_rolled_back_site_is_refused_and_the_right_object_named() {
     let world = World::new(9);
     drop(furnished(&world));
@@ -126,4 +147,16 @@ fn a_copy_that_cannot_be_reached_stops_the_writer_and_is_completed_first() {
         assert!(matches!(again, Committed::Replayed(_)), "{again:?}");
         assert!(world.copies.iter().all(|copy| copy.live() == world.store.live()));
     }
+}
+
+#[test]
+fn an_orphan_made_while_the_clock_was_behind_is_swept() {
+    let world = World::new(18);
+    let rig = furnished(&world);
+    world.clock.step(-30 * 24 * 3_600_000);
+    let orphan = layout::direct_container(&"2026-10-25".to_owned(), &"0".repeat(32));
+    world.store.edit(&orphan, Some(Bytes::from_static(b"a crash")));
+    drop(rig);
+    drop(world.open().unwrap());
+    assert_eq!(world.store.live().get(&orphan), None);
 }
