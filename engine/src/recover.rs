@@ -22,7 +22,7 @@ use crate::bounds::COMMIT_CONTAINER_BYTES_MAX;
 use crate::commit::{Committer, Event, Submission};
 use crate::fault::{Damage, DamageKind, Fault, must_read};
 use crate::index::{CommitHead, CommitRecord, SealRecord};
-use crate::ports::{Child, Store};
+use crate::ports::{Child, CreateError, Store};
 use crate::seal::{grow, write_leaves, write_tiles};
 
 /// Largest checkpoint, key or text object that is read back, in bytes.
@@ -47,7 +47,13 @@ pub(crate) fn begin(archive: &Archive, committer: &mut Committer) -> Result<(), 
         (layout::log_pem(u32::from_be_bytes(key.id().0)), key.to_pem()),
     ];
     for (name, text) in texts {
-        archive.sites().create_derived(&name, &[Bytes::from(text)])?;
+        match archive.sites().create_derived(&name, &[Bytes::from(text)]) {
+            Ok(()) => {}
+            // Nothing trusts it, and an earlier release may have said it in other words.
+            Err(CreateError::Exists) if name == layout::readme() => {}
+            Err(CreateError::Exists) => return Err(Damage::new(&name, DamageKind::Digest).into()),
+            Err(error) => return Err(error.into()),
+        }
     }
     let is_new = archive.index().commit_head()?.is_none();
     let event = if is_new { EventType::ServiceCreated } else { EventType::ServiceStarted };

@@ -97,6 +97,23 @@ fn a_second_writer_never_sweeps_what_the_first_commits_meanwhile() {
 }
 
 #[test]
+fn a_text_that_nothing_trusts_stops_nobody_and_a_key_that_was_edited_is_named() {
+    let world = World::with_copies(6, 1);
+    drop(furnished(&world));
+    world.sites().for_each(|site| site.edit(&layout::readme(), Some(Bytes::from_static(b"an older release's text"))));
+    let rig = world.open().unwrap();
+    let name = layout::log_vkey(u32::from_be_bytes(rig.archive.key().id().0));
+    drop(rig);
+    for site in world.sites() {
+        let sound = site.live()[&name].clone();
+        site.edit(&name, Some(Bytes::from_static(b"another key\n")));
+        assert_eq!(damage(world.open()), Damage { object: name.to_string(), kind: DamageKind::Digest });
+        site.edit(&name, Some(sound));
+    }
+    assert!(world.open().is_ok());
+}
+
+#[test]
 fn a_rolled_back_site_is_refused_and_the_right_object_named() {
     let world = World::new(9);
     drop(furnished(&world));
