@@ -136,15 +136,21 @@ fn check_chain(
 }
 
 /// Reads from a commit's own objects what the index follows.
-fn record_of(archive: &Archive, commit: Commit, bytes: &[u8]) -> Result<CommitRecord, Fault> {
+fn record_of(archive: &Archive, commit: Commit, bytes: &Bytes) -> Result<CommitRecord, Fault> {
     let name = layout::commit(commit.trailer.commit);
     let (mut descriptors, mut details) = (HashMap::new(), HashMap::new());
     for (entry, _) in &commit.entries {
         let Some(opening) = commit.openings_of(entry.seq).next() else { continue };
-        let Some(member) = commit.object(&entry.tenant, &opening.sha256) else { continue };
-        let content = &bytes[member.offset as usize..(member.offset + member.size) as usize];
+        let content = match commit.object(&entry.tenant, &opening.sha256) {
+            Some(member) => bytes.slice(member.offset as usize..(member.offset + member.size) as usize),
+            // Its tenant had the same bytes before: they lie in an earlier commit, or were erased since.
+            None => match archive.stored(&entry.tenant, &opening.sha256)? {
+                Some(content) => content,
+                None => continue,
+            },
+        };
         if entry.event == EventType::Deposit {
-            let descriptor = AipDescriptor::parse(content);
+            let descriptor = AipDescriptor::parse(&content);
             let descriptor = descriptor.map_err(|_| Damage::new(&name, DamageKind::Malformed))?;
             descriptors.insert(entry.seq, descriptor);
         } else {

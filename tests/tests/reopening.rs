@@ -114,6 +114,37 @@ fn a_text_that_nothing_trusts_stops_nobody_and_a_key_that_was_edited_is_named() 
 }
 
 #[test]
+fn an_event_whose_details_the_tenant_has_already_is_rebuilt_like_any_other() {
+    let mut world = World::new(7);
+    let mut rig = world.open().unwrap();
+    rig.create_tenant("kerlouan").unwrap();
+    let event = |event, details: &'static [u8]| {
+        Submission::Event(Event {
+            tenant: tenant("kerlouan"),
+            agent: "operator".into(),
+            subject: "key:portal".into(),
+            event,
+            outcome: Outcome::Success,
+            facts: BTreeMap::new(),
+            details: vec![Bytes::from_static(details)],
+        })
+    };
+    let changes = [
+        (EventType::KeyCreated, &b"valid"[..]),
+        (EventType::KeyRevoked, b"revoked"),
+        (EventType::KeyCreated, b"valid"),
+    ];
+    for (kind, details) in changes {
+        rig.writers.committer.commit(vec![event(kind, details)]).unwrap();
+    }
+    let followed = rig.archive.index().detail("key:portal").unwrap();
+    assert_eq!(followed.as_deref(), Some(&b"valid"[..]));
+    drop(rig);
+    world.drop_index();
+    assert_eq!(world.open().unwrap().archive.index().detail("key:portal").unwrap(), followed);
+}
+
+#[test]
 fn a_rolled_back_site_is_refused_and_the_right_object_named() {
     let world = World::new(9);
     drop(furnished(&world));
