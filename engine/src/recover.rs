@@ -89,7 +89,9 @@ fn follow_commits(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Resu
     let mut chains: Chains = HashMap::new();
     loop {
         let number = head.map_or(CommitNumber(0), |h| h.commit.next());
-        let Some((commit, bytes)) = read_commit(archive, number)? else { return Ok(()) };
+        let Some((commit, bytes)) = read_commit(archive, number)? else {
+            return check_end(archive, layout::commit(number), layout::commit(number.next()));
+        };
         check_chain(archive, &commit, head.as_ref(), &mut chains)?;
         archive.sites().complete(&layout::commit(number))?;
         let record = record_of(archive, commit, &bytes)?;
@@ -97,6 +99,16 @@ fn follow_commits(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Resu
         head = archive.index().commit_head()?;
         progress(Progress::Commit(number));
     }
+}
+
+/// What the deciding site has not got must be nowhere, and nothing may follow it: the object was lost otherwise, and
+/// writing another under its name would fork what was answered.
+fn check_end(archive: &Archive, end: ObjectName, beyond: ObjectName) -> Result<(), Fault> {
+    let mut known = must_read(&beyond, archive.sites().deciding().size(&beyond))?.is_some();
+    for copy in archive.sites().copies() {
+        known |= must_read(&end, copy.store.size(&end))?.is_some();
+    }
+    if known { Err(Damage::new(end, DamageKind::Missing).into()) } else { Ok(()) }
 }
 
 fn check_not_rolled_back(archive: &Archive, head: &CommitHead) -> Result<(), Fault> {
@@ -197,7 +209,10 @@ fn follow_seals(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result
     loop {
         let seal = head.as_ref().map_or(SealNumber(0), |h| h.seal.next());
         let name = layout::checkpoint(seal);
-        let Some(signed) = read_checkpoint(archive, seal)? else { break };
+        let Some(signed) = read_checkpoint(archive, seal)? else {
+            check_end(archive, name, layout::checkpoint(seal.next()))?;
+            break;
+        };
         let wrong = || Fault::from(Damage::new(&name, DamageKind::Checkpoint));
         let covered = pending.iter().position(|c: &Arc<PendingCommit>| c.end() == signed.checkpoint().size().0);
         let rest = pending.split_off(covered.ok_or_else(wrong)? + 1);

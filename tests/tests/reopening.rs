@@ -145,6 +145,29 @@ fn an_event_whose_details_the_tenant_has_already_is_rebuilt_like_any_other() {
 }
 
 #[test]
+fn what_the_deciding_site_lost_is_not_written_over() {
+    let mut world = World::with_copies(8, 1);
+    let rig = furnished(&world);
+    let last = rig.archive.index().commit_head().unwrap().unwrap().commit;
+    drop(rig);
+    let before = world.store.live();
+    let lost = [
+        layout::commit(last),
+        layout::commit(CommitNumber(1)),
+        layout::checkpoint(SealNumber(1)),
+        layout::checkpoint(SealNumber(0)),
+    ];
+    for name in lost {
+        world.drop_index();
+        world.store.edit(&name, None);
+        assert_eq!(damage(world.open()), Damage { object: name.to_string(), kind: DamageKind::Missing });
+        world.store.roll_back(&before);
+    }
+    world.drop_index();
+    assert!(world.open().is_ok());
+}
+
+#[test]
 fn a_rolled_back_site_is_refused_and_the_right_object_named() {
     let world = World::new(9);
     drop(furnished(&world));
