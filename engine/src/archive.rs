@@ -137,6 +137,7 @@ impl Archive {
             attester: Attester::new(Arc::clone(&archive), ports.authorities),
         };
         recover::begin(&archive, &mut writers.committer)?;
+        recover::sweep_containers(&archive)?;
         Ok((archive, writers))
     }
 

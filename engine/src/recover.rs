@@ -22,17 +22,20 @@ use crate::bounds::COMMIT_CONTAINER_BYTES_MAX;
 use crate::commit::{Committer, Event, Submission};
 use crate::fault::{Damage, DamageKind, Fault, must_read};
 use crate::index::{CommitHead, CommitRecord, SealRecord};
-use crate::ports::{Child, Store};
+use crate::ports::{Child, CreateError, Store};
 use crate::seal::{grow, write_leaves, write_tiles};
 
 /// Largest checkpoint, key or text object that is read back, in bytes.
 const SMALL_OBJECT_BYTES_MAX: u64 = 1 << 20;
 
+/// How far back, in milliseconds, an opening looks for orphans: longer than any deposit takes from its first byte to its
+/// commit, so that opening stays fast however many containers there are.
+const SWEEP_MILLIS: i64 = 2 * 24 * 3_600 * 1_000;
+
 /// Brings the index to the store's end and completes the copies.
 pub(crate) fn recover(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result<(), Fault> {
     follow_commits(archive, progress)?;
-    follow_seals(archive, progress)?;
-    sweep_containers(archive)
+    follow_seals(archive, progress)
 }
 
 /// Writes what a new archive begins with, or journals that the old one was opened.
@@ -44,7 +47,13 @@ pub(crate) fn begin(archive: &Archive, committer: &mut Committer) -> Result<(), 
         (layout::log_pem(u32::from_be_bytes(key.id().0)), key.to_pem()),
     ];
     for (name, text) in texts {
-        archive.sites().create_derived(&name, &[Bytes::from(text)])?;
+        match archive.sites().create_derived(&name, &[Bytes::from(text)]) {
+            Ok(()) => {}
+            // Nothing trusts it, and an earlier release may have said it in other words.
+            Err(CreateError::Exists) if name == layout::readme() => {}
+            Err(CreateError::Exists) => return Err(Damage::new(&name, DamageKind::Digest).into()),
+            Err(error) => return Err(error.into()),
+        }
     }
     let is_new = archive.index().commit_head()?.is_none();
     let event = if is_new { EventType::ServiceCreated } else { EventType::ServiceStarted };
@@ -80,7 +89,9 @@ fn follow_commits(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Resu
     let mut chains: Chains = HashMap::new();
     loop {
         let number = head.map_or(CommitNumber(0), |h| h.commit.next());
-        let Some((commit, bytes)) = read_commit(archive, number)? else { return Ok(()) };
+        let Some((commit, bytes)) = read_commit(archive, number)? else {
+            return check_end(archive, layout::commit(number), layout::commit(number.next()));
+        };
         check_chain(archive, &commit, head.as_ref(), &mut chains)?;
         archive.sites().complete(&layout::commit(number))?;
         let record = record_of(archive, commit, &bytes)?;
@@ -88,6 +99,16 @@ fn follow_commits(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Resu
         head = archive.index().commit_head()?;
         progress(Progress::Commit(number));
     }
+}
+
+/// What the deciding site has not got must be nowhere, and nothing may follow it: the object was lost otherwise, and
+/// writing another under its name would fork what was answered.
+fn check_end(archive: &Archive, end: ObjectName, beyond: ObjectName) -> Result<(), Fault> {
+    let mut known = must_read(&beyond, archive.sites().deciding().size(&beyond))?.is_some();
+    for copy in archive.sites().copies() {
+        known |= must_read(&end, copy.store.size(&end))?.is_some();
+    }
+    if known { Err(Damage::new(end, DamageKind::Missing).into()) } else { Ok(()) }
 }
 
 fn check_not_rolled_back(archive: &Archive, head: &CommitHead) -> Result<(), Fault> {
@@ -127,15 +148,21 @@ fn check_chain(
 }
 
 /// Reads from a commit's own objects what the index follows.
-fn record_of(archive: &Archive, commit: Commit, bytes: &[u8]) -> Result<CommitRecord, Fault> {
+fn record_of(archive: &Archive, commit: Commit, bytes: &Bytes) -> Result<CommitRecord, Fault> {
     let name = layout::commit(commit.trailer.commit);
     let (mut descriptors, mut details) = (HashMap::new(), HashMap::new());
     for (entry, _) in &commit.entries {
         let Some(opening) = commit.openings_of(entry.seq).next() else { continue };
-        let Some(member) = commit.object(&entry.tenant, &opening.sha256) else { continue };
-        let content = &bytes[member.offset as usize..(member.offset + member.size) as usize];
+        let content = match commit.object(&entry.tenant, &opening.sha256) {
+            Some(member) => bytes.slice(member.offset as usize..(member.offset + member.size) as usize),
+            // Its tenant had the same bytes before: they lie in an earlier commit, or were erased since.
+            None => match archive.stored(&entry.tenant, &opening.sha256)? {
+                Some(content) => content,
+                None => continue,
+            },
+        };
         if entry.event == EventType::Deposit {
-            let descriptor = AipDescriptor::parse(content);
+            let descriptor = AipDescriptor::parse(&content);
             let descriptor = descriptor.map_err(|_| Damage::new(&name, DamageKind::Malformed))?;
             descriptors.insert(entry.seq, descriptor);
         } else {
@@ -182,7 +209,10 @@ fn follow_seals(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result
     loop {
         let seal = head.as_ref().map_or(SealNumber(0), |h| h.seal.next());
         let name = layout::checkpoint(seal);
-        let Some(signed) = read_checkpoint(archive, seal)? else { break };
+        let Some(signed) = read_checkpoint(archive, seal)? else {
+            check_end(archive, name, layout::checkpoint(seal.next()))?;
+            break;
+        };
         let wrong = || Fault::from(Damage::new(&name, DamageKind::Checkpoint));
         let covered = pending.iter().position(|c: &Arc<PendingCommit>| c.end() == signed.checkpoint().size().0);
         let rest = pending.split_off(covered.ok_or_else(wrong)? + 1);
@@ -250,9 +280,13 @@ pub(crate) fn lines_since_bundle(archive: &Archive, size: u64) -> Result<Vec<Vec
 }
 
 /// Deletes the large objects of the last days that no commit names: deposits that a crash cut short.
-fn sweep_containers(archive: &Archive) -> Result<(), Fault> {
+///
+/// Only after [`begin`]: its commit fences off whoever wrote before, so that nobody can commit any more what is deleted.
+pub(crate) fn sweep_containers(archive: &Archive) -> Result<(), Fault> {
     let Some(head) = archive.index().commit_head()? else { return Ok(()) };
-    let since = head.time.checked_add_millis(-2 * 24 * 3_600 * 1_000).unwrap_or(head.time);
+    // Containers are named by the clock's day, which is before the last entry's while the clock is behind.
+    let last = head.time.min(archive.clock().now());
+    let since = last.checked_add_millis(-SWEEP_MILLIS).unwrap_or(last);
     let since = format!("{}/{}", layout::DIRECT_CONTAINERS, since.date());
     for site in archive.sites().iter() {
         for day in must_read(layout::DIRECT_CONTAINERS, site.store.children(layout::DIRECT_CONTAINERS))? {

@@ -72,20 +72,28 @@ impl Sites {
     /// Creates an object whose bytes follow from others: finding the same bytes there already is success.
     ///
     /// # Errors
-    /// [`CreateError::Exists`] if other bytes are there; else as [`Sites::create`].
+    /// [`CreateError::Exists`] if a site has other bytes, the other sites then have theirs; else as [`Sites::create`].
     pub fn create_derived(&self, name: &ObjectName, parts: &[Bytes]) -> Result<(), CreateError> {
-        create_or_same(&*self.deciding.store, name, parts)?;
-        self.create_copies(name, parts)
+        let decided = create_or_same(&*self.deciding.store, name, parts);
+        if !matches!(decided, Ok(()) | Err(CreateError::Exists)) {
+            return decided;
+        }
+        self.create_copies(name, parts).and(decided)
     }
 
     fn create_copies(&self, name: &ObjectName, parts: &[Bytes]) -> Result<(), CreateError> {
+        let mut outcome = Ok(());
         for copy in &self.copies {
-            create_or_same(&*copy.store, name, parts).map_err(|error| {
-                tracing::error!(site = copy.name, object = %name, %error, "a required copy was not written");
-                CreateError::Unknown
-            })?;
+            match create_or_same(&*copy.store, name, parts) {
+                Ok(()) => {}
+                Err(CreateError::Exists) => outcome = Err(CreateError::Exists),
+                Err(error) => {
+                    tracing::error!(site = copy.name, object = %name, %error, "a required copy was not written");
+                    return Err(CreateError::Unknown);
+                }
+            }
         }
-        Ok(())
+        outcome
     }
 
     /// Copies an object of the deciding site to every copy that has not got it.

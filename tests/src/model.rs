@@ -295,9 +295,8 @@ fn check_kept(rig: &Rig, owner: &str, transfer: &str, kept: &Kept, depth: Depth)
     let found = rig.archive.find(&owner, &kept.archive).map_err(Violation::Engine)?;
     let found = found.ok_or_else(|| Violation::Lost(transfer.to_owned()))?;
     let described = found.descriptor.files.iter().zip(&kept.files);
-    let same_names = described.clone().all(|(file, (name, content))| {
-        file.name == *name && file.size == content.len() as u64
-    });
+    let same_names =
+        described.clone().all(|(file, (name, content))| file.name == *name && file.size == content.len() as u64);
     if !same_names || found.descriptor.files.len() != kept.files.len() {
         return Err(Violation::Content(transfer.to_owned()));
     }

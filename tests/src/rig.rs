@@ -9,6 +9,7 @@ use cartulaire_engine::archive::{Archive, Ports, Progress, Writers};
 use cartulaire_engine::attest::Authorities;
 use cartulaire_engine::commit::{Committed, Event, Submission};
 use cartulaire_engine::fault::Fault;
+use cartulaire_engine::ports::Store;
 use cartulaire_engine::receive::Reception;
 use cartulaire_engine::sites::{Site, Sites};
 use cartulaire_formats::journal::{EventType, Outcome, TenantId};
@@ -109,20 +110,25 @@ impl World {
     /// # Errors
     /// Those of [`Archive::open`].
     pub fn open_watched(&self, progress: &mut dyn FnMut(Progress)) -> Result<Rig, Fault> {
-        let site = |name: &str, store: &SimStore| Site { name: name.into(), store: Arc::new(store.clone()) };
-        let copies = self.copies.iter().enumerate().map(|(i, store)| site(&format!("copy-{i}"), store)).collect();
+        let (archive, writers) = Archive::open(self.ports(Arc::new(self.store.clone())), self.index.path(), progress)?;
+        Ok(Rig { archive, writers })
+    }
+
+    /// The world's ports, with another way to the deciding site.
+    #[must_use]
+    pub fn ports(&self, deciding: Arc<dyn Store>) -> Ports {
+        let site = |name: &str, store: Arc<dyn Store>| Site { name: name.into(), store };
+        let copy = |store: &SimStore| -> Arc<dyn Store> { Arc::new(store.clone()) };
+        let copies = self.copies.iter().enumerate().map(|(i, store)| site(&format!("copy-{i}"), copy(store)));
         let configured = |stampers: &[Arc<SimAuthority>]| stampers.iter().map(SimAuthority::configured).collect();
-        let authorities =
-            Authorities { sha256: configured(&self.stampers), sha512: configured(&self.stampers_sha512) };
-        let ports = Ports {
-            sites: Sites::new(site("deciding", &self.store), copies),
+        let authorities = Authorities { sha256: configured(&self.stampers), sha512: configured(&self.stampers_sha512) };
+        Ports {
+            sites: Sites::new(site("deciding", deciding), copies.collect()),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
             signer: Arc::new(SimSigner::new(ORIGIN, KEY_SEED)),
             authorities,
-        };
-        let (archive, writers) = Archive::open(ports, self.index.path(), progress)?;
-        Ok(Rig { archive, writers })
+        }
     }
 
     /// Time goes by, for everybody.
@@ -137,8 +143,9 @@ impl World {
     }
 }
 
-/// In memory where the system has such a place: the index is never synced and may be lost, so a disk adds only time.
-pub(crate) fn index_folder() -> tempfile::TempDir {
+/// A folder for an index: in memory where the system has such a place: the index is never synced and may be lost, so a disk adds only time.
+#[must_use]
+pub fn index_folder() -> tempfile::TempDir {
     let memory = std::path::Path::new("/dev/shm");
     let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     folder.expect("a temporary folder")

@@ -433,7 +433,15 @@ impl Cell {
     /// Without the index and with the last thing written gone from the only site that decides, no opening can tell; who
     /// kept the receipt, the checkpoint or the copy can.
     fn may_be_lost(&self, violation: &Violation) -> bool {
-        let witnessed = matches!(violation, Violation::Lost(_) | Violation::CommitGap(_) | Violation::CommitChain(_) | Violation::SealGap(_) | Violation::Checkpoint(_) | Violation::Copy(_));
+        let witnessed = matches!(
+            violation,
+            Violation::Lost(_)
+                | Violation::CommitGap(_)
+                | Violation::CommitChain(_)
+                | Violation::SealGap(_)
+                | Violation::Checkpoint(_)
+                | Violation::Copy(_)
+        );
         self.fault == WriteFault::Forgotten && self.aftermath == Aftermath::CrashWithoutIndex && witnessed
     }
 }

@@ -1,0 +1,233 @@
+//! What opening an archive refuses, completes, keeps and leaves alone.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use cartulaire_engine::archive::{Archive, Progress};
+use cartulaire_engine::commit::{Committed, Event, Submission};
+use cartulaire_engine::fault::{Damage, DamageKind, Fault, Retry};
+use cartulaire_engine::ports::{Child, CreateError, Prepared, ReadError, Staging, Store};
+use cartulaire_formats::journal::{EventType, Outcome};
+use cartulaire_formats::layout::{self, CommitNumber, EvidenceAlgorithm, ObjectName, SealNumber};
+use cartulaire_tests::rig::{Rig, World, index_folder, tenant};
+use cartulaire_tests::sim::{ReadFault, SimStore};
+
+fn large() -> Vec<u8> {
+    (0..1_200_000_u32).map(|i| (i / 7) as u8).collect()
+}
+
+fn containers(store: &SimStore) -> usize {
+    store.live().keys().filter(|name| name.as_str().starts_with("containers/")).count()
+}
+
+fn damage<T>(outcome: Result<T, Fault>) -> Damage {
+    match outcome {
+        Err(Fault::Damaged(damage)) => damage,
+        Err(fault) => panic!("{fault:?}"),
+        Ok(_) => panic!("it was accepted"),
+    }
+}
+
+/// An archive with a tenant, two deposits and two seals.
+fn furnished(world: &World) -> Rig {
+    let mut rig = world.open().unwrap();
+    rig.create_tenant("kerlouan").unwrap();
+    rig.deposit("kerlouan", "T-1", &[("acte.txt", b"deliberation")]).unwrap();
+    rig.writers.sealer.seal().unwrap().unwrap();
+    rig.deposit("kerlouan", "T-2", &[("plan.bin", &large())]).unwrap();
+    rig.writers.sealer.seal().unwrap().unwrap();
+    rig
+}
+
+/// A site on which something happens when its containers are listed.
+struct Watched {
+    store: SimStore,
+    listing: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Store for Watched {
+    fn prepare(&self, name: &ObjectName, parts: &[Bytes]) -> Result<Box<dyn Prepared>, CreateError> {
+        self.store.prepare(name, parts)
+    }
+
+    fn stage(&self, name: &ObjectName, head_len: usize) -> Result<Box<dyn Staging>, CreateError> {
+        self.store.stage(name, head_len)
+    }
+
+    fn read(&self, name: &ObjectName, range: Range<u64>) -> Result<Bytes, ReadError> {
+        self.store.read(name, range)
+    }
+
+    fn size(&self, name: &ObjectName) -> Result<Option<u64>, ReadError> {
+        self.store.size(name)
+    }
+
+    fn children(&self, folder: &str) -> Result<Vec<Child>, ReadError> {
+        let happening = self.listing.lock().unwrap().take_if(|_| folder == layout::DIRECT_CONTAINERS);
+        happening.into_iter().for_each(|happen| happen());
+        self.store.children(folder)
+    }
+
+    fn delete(&self, name: &ObjectName) -> Result<(), CreateError> {
+        self.store.delete(name)
+    }
+}
+
+#[test]
+fn a_second_writer_never_sweeps_what_the_first_commits_meanwhile() {
+    let world = World::new(5);
+    let mut first = world.open().unwrap();
+    first.create_tenant("kerlouan").unwrap();
+    let admitted = first.admit("kerlouan", "T-1", &[("plan.bin", &large())]).unwrap().unwrap();
+    let answer = Arc::new(Mutex::new(None));
+    let happening = {
+        let answer = Arc::clone(&answer);
+        move || {
+            let outcome = first.writers.committer.commit(vec![Submission::Deposit(Box::new(admitted))]);
+            *answer.lock().unwrap() = Some(outcome.is_ok());
+        }
+    };
+    let watched = Watched { store: world.store.clone(), listing: Mutex::new(Some(Box::new(happening))) };
+    let elsewhere = index_folder();
+    let second = Archive::open(world.ports(Arc::new(watched)), elsewhere.path(), &mut |_| ());
+    let acknowledged = answer.lock().unwrap().expect("the listing came");
+    assert_eq!((acknowledged, containers(&world.store), second.is_ok()), (false, 0, true));
+}
+
+#[test]
+fn a_text_that_nothing_trusts_stops_nobody_and_a_key_that_was_edited_is_named() {
+    let world = World::with_copies(6, 1);
+    drop(furnished(&world));
+    world.sites().for_each(|site| site.edit(&layout::readme(), Some(Bytes::from_static(b"an older release's text"))));
+    let rig = world.open().unwrap();
+    let name = layout::log_vkey(u32::from_be_bytes(rig.archive.key().id().0));
+    drop(rig);
+    for site in world.sites() {
+        let sound = site.live()[&name].clone();
+        site.edit(&name, Some(Bytes::from_static(b"another key\n")));
+        assert_eq!(damage(world.open()), Damage { object: name.to_string(), kind: DamageKind::Digest });
+        site.edit(&name, Some(sound));
+    }
+    assert!(world.open().is_ok());
+}
+
+#[test]
+fn an_event_whose_details_the_tenant_has_already_is_rebuilt_like_any_other() {
+    let mut world = World::new(7);
+    let mut rig = world.open().unwrap();
+    rig.create_tenant("kerlouan").unwrap();
+    let event = |event, details: &'static [u8]| {
+        Submission::Event(Event {
+            tenant: tenant("kerlouan"),
+            agent: "operator".into(),
+            subject: "key:portal".into(),
+            event,
+            outcome: Outcome::Success,
+            facts: BTreeMap::new(),
+            details: vec![Bytes::from_static(details)],
+        })
+    };
+    let changes = [
+        (EventType::KeyCreated, &b"valid"[..]),
+        (EventType::KeyRevoked, b"revoked"),
+        (EventType::KeyCreated, b"valid"),
+    ];
+    for (kind, details) in changes {
+        rig.writers.committer.commit(vec![event(kind, details)]).unwrap();
+    }
+    let followed = rig.archive.index().detail("key:portal").unwrap();
+    assert_eq!(followed.as_deref(), Some(&b"valid"[..]));
+    drop(rig);
+    world.drop_index();
+    assert_eq!(world.open().unwrap().archive.index().detail("key:portal").unwrap(), followed);
+}
+
+#[test]
+fn what_the_deciding_site_lost_is_not_written_over() {
+    let mut world = World::with_copies(8, 1);
+    let rig = furnished(&world);
+    let last = rig.archive.index().commit_head().unwrap().unwrap().commit;
+    drop(rig);
+    let before = world.store.live();
+    let lost = [
+        layout::commit(last),
+        layout::commit(CommitNumber(1)),
+        layout::checkpoint(SealNumber(1)),
+        layout::checkpoint(SealNumber(0)),
+    ];
+    for name in lost {
+        world.drop_index();
+        world.store.edit(&name, None);
+        assert_eq!(damage(world.open()), Damage { object: name.to_string(), kind: DamageKind::Missing });
+        world.store.roll_back(&before);
+    }
+    world.drop_index();
+    assert!(world.open().is_ok());
+}
+
+#[test]
+fn a_rolled_back_site_is_refused_and_the_right_object_named() {
+    let world = World::new(9);
+    drop(furnished(&world));
+    let before = world.store.live();
+    let mut rig = world.open().unwrap();
+    rig.deposit("kerlouan", "T-3", &[("a.txt", b"alpha")]).unwrap();
+    let head = rig.archive.index().commit_head().unwrap().unwrap();
+    rig.writers.sealer.seal().unwrap().unwrap();
+    drop(rig);
+    let after = world.store.live();
+    world.store.roll_back(&before);
+    let refused = Damage { object: layout::commit(head.commit).to_string(), kind: DamageKind::RolledBack };
+    assert_eq!(damage(world.open()), refused);
+
+    // Other bytes under the same number, as a fork of the backup would make them.
+    world.store.roll_back(&after);
+    let other = before[&layout::commit(head.commit.previous().unwrap().previous().unwrap())].clone();
+    world.store.edit(&layout::commit(head.commit), Some(other));
+    let wrong = Damage { object: layout::commit(head.commit).to_string(), kind: DamageKind::Chain };
+    assert_eq!(damage(world.open()), wrong);
+
+    world.store.roll_back(&after);
+    world.store.edit(&layout::checkpoint(SealNumber(2)), None);
+    let unsealed = Damage { object: layout::checkpoint(SealNumber(2)).to_string(), kind: DamageKind::RolledBack };
+    assert_eq!(damage(world.open()), unsealed);
+    world.store.roll_back(&after);
+    assert!(world.open().is_ok());
+}
+
+#[test]
+fn a_copy_that_cannot_be_reached_stops_the_writer_and_is_completed_first() {
+    let world = World::with_copies(15, 2);
+    let mut rig = furnished(&world);
+    for files in [&[("a.txt", &b"alpha"[..])][..], &[("b.bin", &large()[..1_100_000])]] {
+        let transfer = format!("T-{}", files[0].0);
+        let admitted = rig.admit("kerlouan", &transfer, files).unwrap().unwrap();
+        world.copies[1].set_reachable(false);
+        let batch = vec![Submission::Deposit(Box::new(admitted))];
+        assert!(matches!(rig.writers.committer.commit(batch), Err(Fault::Poisoned)));
+        assert!(rig.writers.committer.is_poisoned());
+        assert!(matches!(rig.writers.committer.commit(Vec::new()), Err(Fault::Poisoned)));
+        drop(rig);
+        assert!(matches!(world.open(), Err(Fault::Retry(Retry::Unreachable))));
+        world.copies[1].set_reachable(true);
+        rig = world.open().unwrap();
+        // It was decided, so it stands; who asks again is told.
+        let again = rig.deposit("kerlouan", &transfer, files).unwrap();
+        assert!(matches!(again, Committed::Replayed(_)), "{again:?}");
+        assert!(world.copies.iter().all(|copy| copy.live() == world.store.live()));
+    }
+}
+
+#[test]
+fn an_orphan_made_while_the_clock_was_behind_is_swept() {
+    let world = World::new(18);
+    let rig = furnished(&world);
+    world.clock.step(-30 * 24 * 3_600_000);
+    let orphan = layout::direct_container(&"2026-10-25".to_owned(), &"0".repeat(32));
+    world.store.edit(&orphan, Some(Bytes::from_static(b"a crash")));
+    drop(rig);
+    drop(world.open().unwrap());
+    assert_eq!(world.store.live().get(&orphan), None);
+}
