@@ -31,11 +31,10 @@ const SMALL_OBJECT_BYTES_MAX: u64 = 1 << 20;
 /// Brings the index to the store's end and completes the copies.
 pub(crate) fn recover(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result<(), Fault> {
     follow_commits(archive, progress)?;
-    follow_seals(archive, progress)?;
-    sweep_containers(archive)
+    follow_seals(archive, progress)
 }
 
-/// Writes what a new archive begins with, or journals that the old one was opened.
+/// Writes what a new archive begins with, or journals that the old one was opened; then sweeps.
 pub(crate) fn begin(archive: &Archive, committer: &mut Committer) -> Result<(), Fault> {
     let key = archive.key();
     let texts = [
@@ -51,7 +50,10 @@ pub(crate) fn begin(archive: &Archive, committer: &mut Committer) -> Result<(), 
     let event = Event::of_service(event, "journal", Outcome::Success)
         .with_fact("origin", key.name().as_str())
         .with_fact("log_key", key);
-    committer.commit(vec![Submission::Event(event)]).map(|_| ())
+    committer.commit(vec![Submission::Event(event)])?;
+    // That commit fences off every earlier writer: whatever it has not committed by now it never will, so only from here
+    // on is a container that no commit names nobody's.
+    sweep_containers(archive)
 }
 
 /// Reads a commit and checks its form and its own commitments.
@@ -80,7 +82,9 @@ fn follow_commits(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Resu
     let mut chains: Chains = HashMap::new();
     loop {
         let number = head.map_or(CommitNumber(0), |h| h.commit.next());
-        let Some((commit, bytes)) = read_commit(archive, number)? else { return Ok(()) };
+        let Some((commit, bytes)) = read_commit(archive, number)? else {
+            return check_end(archive, &layout::commit(number), &layout::commit(number.next()));
+        };
         check_chain(archive, &commit, head.as_ref(), &mut chains)?;
         archive.sites().complete(&layout::commit(number))?;
         let record = record_of(archive, commit, &bytes)?;
@@ -88,6 +92,19 @@ fn follow_commits(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Resu
         head = archive.index().commit_head()?;
         progress(Progress::Commit(number));
     }
+}
+
+/// The first object that is missing ends a sequence. If its successor is there, or a copy has it, it was there once: the
+/// deciding site lost it or was rolled back, and going on would fork the archive.
+fn check_end(archive: &Archive, end: &ObjectName, next: &ObjectName) -> Result<(), Fault> {
+    for site in archive.sites().iter() {
+        for name in [end, next] {
+            if must_read(name, site.store.size(name))?.is_some() {
+                return Err(Damage::new(end, DamageKind::Missing).into());
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check_not_rolled_back(archive: &Archive, head: &CommitHead) -> Result<(), Fault> {
@@ -182,7 +199,10 @@ fn follow_seals(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result
     loop {
         let seal = head.as_ref().map_or(SealNumber(0), |h| h.seal.next());
         let name = layout::checkpoint(seal);
-        let Some(signed) = read_checkpoint(archive, seal)? else { break };
+        let Some(signed) = read_checkpoint(archive, seal)? else {
+            check_end(archive, &name, &layout::checkpoint(seal.next()))?;
+            break;
+        };
         let wrong = || Fault::from(Damage::new(&name, DamageKind::Checkpoint));
         let covered = pending.iter().position(|c: &Arc<PendingCommit>| c.end() == signed.checkpoint().size().0);
         let rest = pending.split_off(covered.ok_or_else(wrong)? + 1);
