@@ -54,6 +54,12 @@ impl Archive {
         self.reader(&row)
     }
 
+    /// A small object that the tenant has; `None` if it has no such object.
+    pub(crate) fn known_object(&self, tenant: &TenantId, sha256: &Sha256Digest) -> Result<Option<Bytes>, Fault> {
+        let Some(row) = self.index().object(tenant, sha256)? else { return Ok(None) };
+        self.reader(&row)?.whole(sha256).map(Some)
+    }
+
     fn object_row(&self, tenant: &TenantId, sha256: &Sha256Digest) -> Result<ObjectRow, Fault> {
         Ok(self.index().object(tenant, sha256)?.ok_or(IndexError::Malformed)?)
     }

@@ -83,7 +83,10 @@ fn follow_commits(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Resu
     loop {
         let number = head.map_or(CommitNumber(0), |h| h.commit.next());
         let Some((commit, bytes)) = read_commit(archive, number)? else {
-            return check_end(archive, &layout::commit(number), &layout::commit(number.next()));
+            if is_end(archive, &layout::commit(number), &layout::commit(number.next()))? {
+                return Ok(());
+            }
+            continue;
         };
         check_chain(archive, &commit, head.as_ref(), &mut chains)?;
         archive.sites().complete(&layout::commit(number))?;
@@ -94,17 +97,23 @@ fn follow_commits(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Resu
     }
 }
 
-/// The first object that is missing ends a sequence. If its successor is there, or a copy has it, it was there once: the
-/// deciding site lost it or was rolled back, and going on would fork the archive.
-fn check_end(archive: &Archive, end: &ObjectName, next: &ObjectName) -> Result<(), Fault> {
+/// Whether a sequence ends before `end`, which was missing. If its successor is there, or a copy has it, it was there
+/// once: the deciding site lost it or was rolled back, and going on would fork the archive.
+///
+/// `false` if it has appeared meanwhile: another writer is still at work, and is followed until it is fenced off.
+fn is_end(archive: &Archive, end: &ObjectName, next: &ObjectName) -> Result<bool, Fault> {
+    let mut was_there = false;
     for site in archive.sites().iter() {
         for name in [end, next] {
-            if must_read(name, site.store.size(name))?.is_some() {
-                return Err(Damage::new(end, DamageKind::Missing).into());
-            }
+            was_there |= must_read(name, site.store.size(name))?.is_some();
         }
     }
-    Ok(())
+    let is_there = was_there && must_read(end, archive.sites().deciding().size(end))?.is_some();
+    match (was_there, is_there) {
+        (false, _) => Ok(true),
+        (true, true) => Ok(false),
+        (true, false) => Err(Damage::new(end, DamageKind::Missing).into()),
+    }
 }
 
 fn check_not_rolled_back(archive: &Archive, head: &CommitHead) -> Result<(), Fault> {
@@ -149,10 +158,18 @@ fn record_of(archive: &Archive, commit: Commit, bytes: &[u8]) -> Result<CommitRe
     let (mut descriptors, mut details) = (HashMap::new(), HashMap::new());
     for (entry, _) in &commit.entries {
         let Some(opening) = commit.openings_of(entry.seq).next() else { continue };
-        let Some(member) = commit.object(&entry.tenant, &opening.sha256) else { continue };
-        let content = &bytes[member.offset as usize..(member.offset + member.size) as usize];
+        let content = match commit.object(&entry.tenant, &opening.sha256) {
+            Some(member) => Bytes::copy_from_slice(
+                &bytes[member.offset as usize..(member.offset + member.size) as usize],
+            ),
+            // The tenant had the same bytes before this commit.
+            None => match archive.known_object(&entry.tenant, &opening.sha256)? {
+                Some(content) => content,
+                None => continue,
+            },
+        };
         if entry.event == EventType::Deposit {
-            let descriptor = AipDescriptor::parse(content);
+            let descriptor = AipDescriptor::parse(&content);
             let descriptor = descriptor.map_err(|_| Damage::new(&name, DamageKind::Malformed))?;
             descriptors.insert(entry.seq, descriptor);
         } else {
@@ -200,8 +217,10 @@ fn follow_seals(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result
         let seal = head.as_ref().map_or(SealNumber(0), |h| h.seal.next());
         let name = layout::checkpoint(seal);
         let Some(signed) = read_checkpoint(archive, seal)? else {
-            check_end(archive, &name, &layout::checkpoint(seal.next()))?;
-            break;
+            if is_end(archive, &name, &layout::checkpoint(seal.next()))? {
+                break;
+            }
+            continue;
         };
         let wrong = || Fault::from(Damage::new(&name, DamageKind::Checkpoint));
         let covered = pending.iter().position(|c: &Arc<PendingCommit>| c.end() == signed.checkpoint().size().0);
