@@ -267,7 +267,7 @@ impl Archive {
     /// Publishes a large body's container, unless the tenant has the very same bytes already.
     fn place(&self, tenant: &TenantId, body: Received, inline_left: &mut usize) -> Result<AdmittedObject, Fault> {
         let digests = body.digests;
-        let content = match body.spill_beyond(self, inline_left)? {
+        let content = match body.spill_beyond(self, inline_left).map_err(Fault::before_commit)? {
             ReceivedContent::Inline(bytes) => AdmittedContent::Inline(bytes),
             ReceivedContent::Staged(_) if self.index().object(tenant, &digests.sha256)?.is_some() => {
                 AdmittedContent::Known
@@ -278,7 +278,7 @@ impl Archive {
                 let head = container::streamed_head(&member, digests.size, mtime);
                 let head = head.expect("tenant and digest make a member's name, and no body outgrows a tar member");
                 let container = staging.name().to_string();
-                staging.publish(&Bytes::copy_from_slice(&head))?;
+                staging.publish(&Bytes::copy_from_slice(&head)).map_err(Fault::before_commit)?;
                 AdmittedContent::Direct { container }
             }
         };

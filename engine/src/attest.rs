@@ -24,7 +24,7 @@ use crate::bounds::{LEAVES_BYTES_MAX, TOKEN_CLOCK_AHEAD_SECONDS_MAX, TOKEN_WINDO
 use crate::commit::Event;
 use crate::evidence::{self, EvidenceDigest};
 use crate::fault::{Damage, DamageKind, Fault, Retry, must_read};
-use crate::ports::{AuthorityError, CreateError, TimeStampAuthority};
+use crate::ports::{AuthorityError, TimeStampAuthority};
 
 /// One authority and what is trusted of it.
 #[derive(Clone)]
@@ -182,11 +182,7 @@ impl Attester {
         for certificate in certificates {
             let name = layout::authority_certificate(&Sha256Digest::of(certificate));
             let pem = Bytes::from(certificate_to_pem(certificate));
-            match self.archive.sites().create_derived(&name, &[pem]) {
-                Ok(()) => {}
-                Err(CreateError::Exists) => return Err(Damage::new(&name, DamageKind::Digest).into()),
-                Err(error) => return Err(error.into()),
-            }
+            self.archive.sites().create_derived(&name, &[pem])?;
         }
         Ok(())
     }

@@ -113,6 +113,18 @@ impl From<SignError> for Fault {
     }
 }
 
+impl Fault {
+    /// What an error means while an object is written that no commit names yet: whatever became of it, nobody will ask
+    /// for it, so trying again under another name is safe.
+    #[must_use]
+    pub fn before_commit(error: CreateError) -> Self {
+        match error {
+            CreateError::Full => Self::Retry(Retry::Full),
+            CreateError::Exists | CreateError::Unreachable | CreateError::Unknown => Self::Retry(Retry::Unreachable),
+        }
+    }
+}
+
 impl From<CreateError> for Fault {
     fn from(error: CreateError) -> Self {
         match error {

@@ -22,7 +22,7 @@ use crate::bounds::COMMIT_CONTAINER_BYTES_MAX;
 use crate::commit::{Committer, Event, Submission};
 use crate::fault::{Damage, DamageKind, Fault, must_read};
 use crate::index::{CommitHead, CommitRecord, SealRecord};
-use crate::ports::{Child, CreateError, Store};
+use crate::ports::{Child, Store};
 use crate::seal::{grow, write_leaves, write_tiles};
 
 /// Largest checkpoint, key or text object that is read back, in bytes.
@@ -38,7 +38,7 @@ pub(crate) fn recover(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> 
     follow_seals(archive, progress)
 }
 
-/// Writes what a new archive begins with, or journals that the old one was opened.
+/// Writes what a new archive begins with, or journals that the old one was opened; then sweeps.
 pub(crate) fn begin(archive: &Archive, committer: &mut Committer) -> Result<(), Fault> {
     let key = archive.key();
     let texts = [
@@ -50,9 +50,8 @@ pub(crate) fn begin(archive: &Archive, committer: &mut Committer) -> Result<(), 
         match archive.sites().create_derived(&name, &[Bytes::from(text)]) {
             Ok(()) => {}
             // Nothing trusts it, and an earlier release may have said it in other words.
-            Err(CreateError::Exists) if name == layout::readme() => {}
-            Err(CreateError::Exists) => return Err(Damage::new(&name, DamageKind::Digest).into()),
-            Err(error) => return Err(error.into()),
+            Err(Fault::Damaged(_)) if name == layout::readme() => {}
+            Err(fault) => return Err(fault),
         }
     }
     let is_new = archive.index().commit_head()?.is_none();
@@ -60,7 +59,10 @@ pub(crate) fn begin(archive: &Archive, committer: &mut Committer) -> Result<(), 
     let event = Event::of_service(event, "journal", Outcome::Success)
         .with_fact("origin", key.name().as_str())
         .with_fact("log_key", key);
-    committer.commit(vec![Submission::Event(event)]).map(|_| ())
+    committer.commit(vec![Submission::Event(event)])?;
+    // That commit fences off every earlier writer: whatever it has not committed by now it never will, so only from here
+    // on is a container that no commit names nobody's.
+    sweep_containers(archive)
 }
 
 /// Reads a commit and checks its form and its own commitments.
@@ -90,7 +92,10 @@ fn follow_commits(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Resu
     loop {
         let number = head.map_or(CommitNumber(0), |h| h.commit.next());
         let Some((commit, bytes)) = read_commit(archive, number)? else {
-            return check_end(archive, layout::commit(number), layout::commit(number.next()));
+            if is_end(archive, &layout::commit(number), &layout::commit(number.next()))? {
+                return Ok(());
+            }
+            continue;
         };
         check_chain(archive, &commit, head.as_ref(), &mut chains)?;
         archive.sites().complete(&layout::commit(number))?;
@@ -101,14 +106,23 @@ fn follow_commits(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Resu
     }
 }
 
-/// What the deciding site has not got must be nowhere, and nothing may follow it: the object was lost otherwise, and
-/// writing another under its name would fork what was answered.
-fn check_end(archive: &Archive, end: ObjectName, beyond: ObjectName) -> Result<(), Fault> {
-    let mut known = must_read(&beyond, archive.sites().deciding().size(&beyond))?.is_some();
-    for copy in archive.sites().copies() {
-        known |= must_read(&end, copy.store.size(&end))?.is_some();
+/// Whether a sequence ends before `end`, which was missing. If its successor is there, or a copy has it, it was there
+/// once: the deciding site lost it or was rolled back, and going on would fork the archive.
+///
+/// `false` if it has appeared meanwhile: another writer is still at work, and is followed until it is fenced off.
+fn is_end(archive: &Archive, end: &ObjectName, next: &ObjectName) -> Result<bool, Fault> {
+    let mut was_there = false;
+    for site in archive.sites().iter() {
+        for name in [end, next] {
+            was_there |= must_read(name, site.store.size(name))?.is_some();
+        }
     }
-    if known { Err(Damage::new(end, DamageKind::Missing).into()) } else { Ok(()) }
+    let is_there = was_there && must_read(end, archive.sites().deciding().size(end))?.is_some();
+    match (was_there, is_there) {
+        (false, _) => Ok(true),
+        (true, true) => Ok(false),
+        (true, false) => Err(Damage::new(end, DamageKind::Missing).into()),
+    }
 }
 
 fn check_not_rolled_back(archive: &Archive, head: &CommitHead) -> Result<(), Fault> {
@@ -210,8 +224,10 @@ fn follow_seals(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result
         let seal = head.as_ref().map_or(SealNumber(0), |h| h.seal.next());
         let name = layout::checkpoint(seal);
         let Some(signed) = read_checkpoint(archive, seal)? else {
-            check_end(archive, name, layout::checkpoint(seal.next()))?;
-            break;
+            if is_end(archive, &name, &layout::checkpoint(seal.next()))? {
+                break;
+            }
+            continue;
         };
         let wrong = || Fault::from(Damage::new(&name, DamageKind::Checkpoint));
         let covered = pending.iter().position(|c: &Arc<PendingCommit>| c.end() == signed.checkpoint().size().0);

@@ -75,6 +75,7 @@ impl Sealer {
     /// # Errors
     /// - [`Fault::Retry`]: no seal was made; deposits are not concerned.
     /// - [`Fault::Poisoned`]: unknown whether the seal was made; open the archive again.
+    /// - [`Fault::Damaged`]: a tile at rest is not what the journal makes it; no seal was made, and none will be.
     pub fn seal(&mut self) -> Result<Option<Sealed>, Fault> {
         if self.poisoned {
             return Err(Fault::Poisoned);
@@ -94,13 +95,8 @@ impl Sealer {
     }
 
     fn fail(&mut self, fault: Fault) -> Fault {
-        match fault {
-            Fault::Retry(retry) => Fault::Retry(retry),
-            _ => {
-                self.poisoned = true;
-                Fault::Poisoned
-            }
-        }
+        self.poisoned |= !matches!(fault, Fault::Retry(_));
+        fault
     }
 
     fn write(&mut self, grown: Grown) -> Result<Sealed, Fault> {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use cartulaire_formats::layout::ObjectName;
 
 use crate::bounds::STREAM_CHUNK_BYTES;
+use crate::fault::{Damage, DamageKind, Fault};
 use crate::ports::{CreateError, Prepared, ReadError, Staging, Store};
 
 /// One place that holds the whole archive.
@@ -72,13 +73,13 @@ impl Sites {
     /// Creates an object whose bytes follow from others: finding the same bytes there already is success.
     ///
     /// # Errors
-    /// [`CreateError::Exists`] if a site has other bytes, the other sites then have theirs; else as [`Sites::create`].
-    pub fn create_derived(&self, name: &ObjectName, parts: &[Bytes]) -> Result<(), CreateError> {
-        let decided = create_or_same(&*self.deciding.store, name, parts);
-        if !matches!(decided, Ok(()) | Err(CreateError::Exists)) {
-            return decided;
+    /// [`Fault::Damaged`] if other bytes are there; else as [`Sites::create`].
+    pub fn create_derived(&self, name: &ObjectName, parts: &[Bytes]) -> Result<(), Fault> {
+        match create_or_same(&*self.deciding.store, name, parts) {
+            Err(CreateError::Exists) => return Err(Damage::new(name, DamageKind::Digest).into()),
+            outcome => outcome?,
         }
-        self.create_copies(name, parts).and(decided)
+        Ok(self.create_copies(name, parts)?)
     }
 
     fn create_copies(&self, name: &ObjectName, parts: &[Bytes]) -> Result<(), CreateError> {
@@ -99,9 +100,19 @@ impl Sites {
     /// Copies an object of the deciding site to every copy that has not got it.
     ///
     /// # Errors
-    /// [`CreateError`] of the copy, [`CreateError::Unreachable`] if the deciding site cannot be read.
-    pub fn complete(&self, name: &ObjectName) -> Result<(), CreateError> {
-        self.copies.iter().try_for_each(|site| copy(&*self.deciding.store, &*site.store, name))
+    /// [`Fault::Damaged`] if a copy has an object of another length; else that of the copy, or [`Fault::Retry`] if a
+    /// site cannot be read.
+    pub fn complete(&self, name: &ObjectName) -> Result<(), Fault> {
+        for site in &self.copies {
+            match copy(&*self.deciding.store, &*site.store, name) {
+                Err(CreateError::Exists) => {
+                    let object = format!("{name} on the site {}", site.name);
+                    return Err(Damage::new(object, DamageKind::Digest).into());
+                }
+                outcome => outcome?,
+            }
+        }
+        Ok(())
     }
 
     /// Begins a large object on every site.
@@ -198,28 +209,39 @@ impl SitesStaging {
 /// Creates an object unless the very same bytes are there already.
 fn create_or_same(store: &dyn Store, name: &ObjectName, parts: &[Bytes]) -> Result<(), CreateError> {
     match store.create(name, parts) {
-        Err(CreateError::Exists) if same(store, name, parts) => Ok(()),
+        Err(CreateError::Exists) => match is_same(store, name, parts) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(CreateError::Exists),
+            // What cannot be read now is not known to differ.
+            Err(_) => Err(CreateError::Unreachable),
+        },
         other => other,
     }
 }
 
-fn same(store: &dyn Store, name: &ObjectName, parts: &[Bytes]) -> bool {
+fn is_same(store: &dyn Store, name: &ObjectName, parts: &[Bytes]) -> Result<bool, ReadError> {
+    let length = parts.iter().map(|part| part.len() as u64).sum();
+    if store.size(name)? != Some(length) {
+        return Ok(false);
+    }
     let mut offset = 0;
     for part in parts {
         let end = offset + part.len() as u64;
-        if store.read(name, offset..end).ok().as_ref() != Some(part) {
-            return false;
+        if store.read(name, offset..end)? != *part {
+            return Ok(false);
         }
         offset = end;
     }
-    store.size(name) == Ok(Some(offset))
+    Ok(true)
 }
 
 /// Copies one object from a site to another in pieces, unless it is there with its whole length.
 fn copy(from: &dyn Store, to: &dyn Store, name: &ObjectName) -> Result<(), CreateError> {
     let size = from.size(name).ok().flatten().ok_or(CreateError::Unreachable)?;
-    if to.size(name) == Ok(Some(size)) {
-        return Ok(());
+    match to.size(name).map_err(|_| CreateError::Unreachable)? {
+        Some(there) if there == size => return Ok(()),
+        Some(_) => return Err(CreateError::Exists),
+        None => {}
     }
     let mut staging = to.stage(name, 0)?;
     let mut offset = 0;

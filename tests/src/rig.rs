@@ -213,14 +213,14 @@ impl Rig {
 
     fn receive(&self, name: &str, content: &[u8]) -> Result<PresentedFile, Fault> {
         let mut reception = Reception::new(Arc::clone(&self.archive), false);
-        content.chunks(100_000).try_for_each(|chunk| reception.write(chunk))?;
+        content.chunks(100_000).try_for_each(|chunk| reception.write(chunk)).map_err(Fault::before_commit)?;
         Ok(PresentedFile {
             name: name.into(),
             media_type: "application/octet-stream".into(),
             declared_sha256: None,
             declared_sha512: None,
             declared_size: None,
-            received: reception.finish()?,
+            received: reception.finish().map_err(Fault::before_commit)?,
         })
     }
 

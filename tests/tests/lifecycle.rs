@@ -1,7 +1,11 @@
 //! A deposit's way through the engine, and back out of a store whose index was lost.
 
-use cartulaire_engine::commit::Committed;
-use cartulaire_engine::fault::{Fault, Retry};
+use bytes::Bytes;
+use cartulaire_engine::archive::Progress;
+use cartulaire_engine::commit::{Committed, Event, Submission};
+use cartulaire_engine::fault::{DamageKind, Fault, Retry};
+use cartulaire_formats::journal::{EventType, Outcome};
+use cartulaire_formats::layout::{self, CommitNumber, ObjectName, SealNumber};
 use cartulaire_tests::rig::{World, tenant};
 use cartulaire_tests::sim::{AuthorityFault, SimStore};
 
@@ -85,4 +89,84 @@ fn an_authority_that_fails_or_lies_gives_no_token_and_an_honest_one_does() {
     assert!(rig.attest().unwrap());
     assert!(rig.attest().unwrap());
     assert!(!rig.attest().unwrap());
+}
+
+#[test]
+fn a_detail_that_was_there_before_is_found_again_by_a_rebuild() {
+    let mut world = World::new(5);
+    let mut rig = world.open().unwrap();
+    for (subject, detail) in [("key:a", "one"), ("key:a", "two"), ("key:a", "one"), ("key:b", "one")] {
+        let mut event = Event::of_service(EventType::KeyCreated, subject, Outcome::Success);
+        event.details = vec![Bytes::from_static(detail.as_bytes())];
+        rig.writers.committer.commit(vec![Submission::Event(event)]).unwrap();
+    }
+    let followed = rig.archive.index().details("key:").unwrap();
+    assert_eq!(followed, [("key:a".to_owned(), b"one".to_vec()), ("key:b".to_owned(), b"one".to_vec())]);
+    drop(rig);
+    world.crash();
+    world.drop_index();
+    assert_eq!(world.open().unwrap().archive.index().details("key:").unwrap(), followed);
+}
+
+#[test]
+fn a_second_writer_sweeps_nothing_that_the_first_may_still_commit() {
+    let mut world = World::new(6);
+    let mut first = world.open().unwrap();
+    first.create_tenant("kerlouan").unwrap();
+    first.writers.sealer.seal().unwrap().unwrap();
+    let large = vec![7; 2_000_000];
+    let mut admitted = Some(first.admit("kerlouan", "T-1", &[("plan.bin", &large)]).unwrap().unwrap());
+    let archive = admitted.as_ref().unwrap().archive();
+    world.drop_index();
+    // The first writer commits between the second one's look at the store and its first write.
+    let second = world.open_watched(&mut |progress| {
+        if matches!(progress, Progress::Seal(_)) {
+            let admitted = admitted.take().expect("there is one seal to follow");
+            let committed = first.writers.committer.commit(vec![Submission::Deposit(Box::new(admitted))]);
+            assert!(matches!(committed.as_deref(), Ok([Committed::Deposit(_)])));
+        }
+    });
+    assert!(admitted.is_none());
+    let second = second.map(drop);
+    assert!(matches!(second, Err(Fault::Poisoned)), "{second:?}");
+    drop(first);
+    world.kill();
+    let rig = world.open().unwrap();
+    let kerlouan = tenant("kerlouan");
+    let found = rig.archive.find(&kerlouan, &archive).unwrap().unwrap();
+    let file = &found.descriptor.files[0];
+    let mut read = Vec::new();
+    let take = |piece: Bytes| {
+        read.extend_from_slice(&piece);
+        true
+    };
+    rig.archive.open_file(&kerlouan, file).unwrap().stream(&file.blake3, take).unwrap();
+    assert!(read == large);
+}
+
+#[test]
+fn a_store_that_lost_its_middle_or_is_older_than_its_copy_is_refused() {
+    let mut world = World::with_copies(7, 1);
+    let mut rig = world.open().unwrap();
+    rig.create_tenant("kerlouan").unwrap();
+    for i in 0..3 {
+        rig.deposit("kerlouan", &format!("T-{i}"), &[("a.txt", b"alpha")]).unwrap();
+        rig.writers.sealer.seal().unwrap().unwrap();
+    }
+    drop(rig);
+    world.kill();
+    let image = world.store.live();
+    let refused = |world: &mut World, gone: &[ObjectName]| {
+        world.store.roll_back(&image);
+        gone.iter().for_each(|name| world.store.edit(name, None));
+        world.drop_index();
+        let Err(Fault::Damaged(damage)) = world.open().map(drop) else { panic!("{gone:?}: opened") };
+        assert_eq!((damage.object, damage.kind), (gone[0].to_string(), DamageKind::Missing));
+    };
+    let commit = |n| layout::commit(CommitNumber(n));
+    let checkpoint = |n| layout::checkpoint(SealNumber(n));
+    refused(&mut world, &[commit(3)]);
+    refused(&mut world, &[commit(4)]);
+    refused(&mut world, &[checkpoint(1)]);
+    refused(&mut world, &[checkpoint(2)]);
 }

@@ -73,6 +73,8 @@ pub enum Standing {
     DevelopmentNotQualified,
     /// An outside authority, whose qualification the verifier looks up.
     ToBeVerified,
+    /// An outside authority that the operator declared qualified; the verifier looks it up all the same.
+    DeclaredQualified,
 }
 
 impl From<prove::Stage> for Stage {
@@ -95,6 +97,7 @@ impl ProofSummary {
             standing: match token.standing() {
                 prove::Standing::Development => Standing::DevelopmentNotQualified,
                 prove::Standing::Unestablished => Standing::ToBeVerified,
+                prove::Standing::DeclaredQualified => Standing::DeclaredQualified,
             },
         });
         Self {
