@@ -57,6 +57,7 @@ pub const TOKEN_WINDOW_SECONDS_MAX: i64 = 300;
 
 /// How far, in seconds, the local clock may be ahead of the authority's: what NTP keeps even when it has lost its sources.
 pub const TOKEN_CLOCK_AHEAD_SECONDS_MAX: i64 = 60;
+
 /// Memory for the evidence trees of the seals that proofs used last, in bytes: a minute of busy seals.
 pub const PROOF_SEALS_BYTES_MAX: usize = 16 << 20;
 
@@ -65,6 +66,3 @@ pub const PROOF_COMMITS_BYTES_MAX: usize = 16 << 20;
 
 /// Largest checkpoint that is read back, in bytes: a note with every witness's line is far smaller.
 pub const CHECKPOINT_BYTES_MAX: u64 = 64 << 10;
-
-/// Largest leaves of an evidence tree that are read back, in bytes: a million objects in the SHA-512 tree of one seal.
-pub const EVIDENCE_LEAVES_BYTES_MAX: u64 = 64 << 20;

@@ -15,7 +15,7 @@ use cartulaire_formats::tsp::MessageImprint;
 use super::at_rest::{self, first_sound};
 use super::token::StampedToken;
 use crate::archive::Archive;
-use crate::bounds::{CHECKPOINT_BYTES_MAX, EVIDENCE_LEAVES_BYTES_MAX};
+use crate::bounds::{CHECKPOINT_BYTES_MAX, LEAVES_BYTES_MAX};
 use crate::fault::{Damage, DamageKind, Fault};
 
 /// Everything of a seal that proofs need, checked.
@@ -174,7 +174,7 @@ fn load(archive: &Archive, seal: SealNumber, size: TreeSize) -> Result<(SealEvid
     for algorithm in [EvidenceAlgorithm::Sha256, EvidenceAlgorithm::Sha512] {
         let name = layout::evidence_leaves(seal, algorithm);
         let check = |bytes: &[u8]| Tree::read(algorithm, bytes, checkpoint.text()).map(|tree| (tree, bytes.len()));
-        match first_sound(archive, &name, EVIDENCE_LEAVES_BYTES_MAX, check)? {
+        match first_sound(archive, &name, LEAVES_BYTES_MAX, check)? {
             Some((tree, bytes)) => {
                 // Two digests a leaf, and its position.
                 weight += 3 * bytes;
