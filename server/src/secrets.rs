@@ -26,6 +26,9 @@ pub const DEVELOPMENT_CA_KEY: &str = "development-ca.key.pem";
 /// The key of the development authority's time-stamping unit.
 pub const DEVELOPMENT_TSU_KEY: &str = "development-tsu.key.pem";
 
+/// What PEM calls PKCS#8 (RFC 7468 §10).
+const PRIVATE: &str = "PRIVATE KEY";
+
 /// Largest key file in bytes: a P-256 key takes 250, and whatever comes from elsewhere has no business being longer.
 const KEY_FILE_BYTES_MAX: u64 = 16 << 10;
 
@@ -207,13 +210,14 @@ fn read_key(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, SecretError> {
 }
 
 fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let body = text.trim().strip_prefix("-----BEGIN PRIVATE KEY-----")?.strip_suffix("-----END PRIVATE KEY-----")?;
+    let inside = text.trim().strip_prefix("-----BEGIN ")?.strip_prefix(PRIVATE)?.strip_suffix("-----")?;
+    let body = inside.strip_prefix("-----")?.strip_suffix(PRIVATE)?.strip_suffix("-----END ")?;
     let packed: Zeroizing<String> = Zeroizing::new(body.split_ascii_whitespace().collect());
     STANDARD.decode(packed.as_bytes()).ok().map(Zeroizing::new)
 }
 
 fn write_key(path: &Path, der: &[u8]) -> Result<(), SecretError> {
-    let text = Zeroizing::new(pem("PRIVATE KEY", der));
+    let text = Zeroizing::new(pem(PRIVATE, der));
     write_durably(path, text.as_bytes(), 0o600).map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists => SecretError::Exists(path.to_owned()),
         _ => SecretError::Unwritable { path: path.to_owned(), source },
@@ -266,9 +270,8 @@ mod tests {
     fn the_standard_s_own_key_reads() {
         let folder = folder();
         let path = folder.path().join("key.pem");
-        let body = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC";
-        let text = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
-        write_durably(&path, text.as_bytes(), 0o600).unwrap();
+        let der = STANDARD.decode("MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC").unwrap();
+        write_durably(&path, pem(PRIVATE, &der).as_bytes(), 0o600).unwrap();
         let public = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=";
         let expected = format!("-----BEGIN PUBLIC KEY-----\n{public}\n-----END PUBLIC KEY-----\n");
         assert_eq!(LogKey::open(&path, "x").unwrap().public_pem(), expected);
@@ -293,8 +296,8 @@ mod tests {
     #[test]
     fn what_is_no_key_is_refused() {
         let folder = folder();
-        let garbage =
-            [b"".as_slice(), b"hello", b"-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----", b"\xff"];
+        let (short, other) = (pem(PRIVATE, &[0]), pem("EC PRIVATE KEY", &[0]));
+        let garbage = [b"".as_slice(), b"hello", short.as_bytes(), other.as_bytes(), b"\xff"];
         for (i, bytes) in garbage.into_iter().enumerate() {
             let path = folder.path().join(i.to_string());
             write_durably(&path, bytes, 0o600).unwrap();

@@ -244,7 +244,7 @@ impl Stage<'_> {
         let seconds = format!("{:.1}", took.as_secs_f32()).replace('.', ",");
         screen.line(format_args!("\nTout cela en {seconds} s. Ensuite :"));
         screen.heading("Servir cette archive");
-        screen.line(format_args!("  cartulaire -c {config} serve"));
+        screen.line(format_args!("  {} -c {config} serve", program()));
         screen.row("API", format_args!("http://{address}/v1   (sa description : http://{address}/v1/openapi.json)"));
         screen.row("clé du portail", &keys.portal);
         screen.row("clé d’admin.", &keys.administrator);
@@ -262,6 +262,11 @@ impl Stage<'_> {
             init::LOG_VKEY
         ));
     }
+}
+
+/// This program as it was called, so that what is printed works where it was printed.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "cartulaire".to_owned())
 }
 
 /// What `verifier.sh` found.

@@ -13,6 +13,22 @@ use super::problem::{Problem, ProblemDocument, ProblemKind};
 use super::router;
 use super::state::AppState;
 
+/// What a person reads who tries the address in a browser.
+const FRONT: &str = "\
+Cartulaire, archive électronique à valeur probante / probative electronic archive
+
+API          /v1                 Authorization: Bearer cart_…
+description  /v1/openapi.json    OpenAPI 3.1
+état, state  /healthz  /readyz  /metrics
+";
+
+/// Says where things are.
+#[utoipa::path(get, path = "/", tag = "operations", operation_id = "front",
+    responses((status = 200, description = "Where things are, for a person", body = String, content_type = "text/plain")))]
+pub async fn front() -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], FRONT).into_response()
+}
+
 /// How the service is.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Health {

@@ -70,6 +70,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(administration::revoke_key))
         .routes(routes!(log::checkpoint))
         .routes(routes!(log::tile))
+        .routes(routes!(operations::front))
         .routes(routes!(operations::openapi_document))
         .routes(routes!(operations::healthy))
         .routes(routes!(operations::ready))

@@ -216,3 +216,95 @@ fn read_certificate(path: &Path) -> Result<Vec<u8>, DevelopmentError> {
     let mut certificates = certificates_from_pem(&text).map_err(|_| unusable())?;
     if certificates.len() == 1 { Ok(certificates.remove(0)) } else { Err(unusable()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+
+    use cartulaire_engine::system::{SystemClock, SystemEntropy};
+    use cartulaire_formats::cms::HashAlgorithm;
+    use cartulaire_formats::tsp::{
+        AlgorithmPolicy, IngestContext, MessageImprint, Nonce, PkiStatus, TimeStampResponse, Trust, TrustAnchors,
+        verify_response,
+    };
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            DevelopmentAuthority::make(folder.path(), folder.path(), &SystemClock, &SystemEntropy).unwrap();
+            Self(folder)
+        }
+
+        fn open(&self) -> Result<DevelopmentAuthority, DevelopmentError> {
+            let path = self.0.path();
+            DevelopmentAuthority::open(path, path, Arc::new(SystemClock), Arc::new(SystemEntropy))
+        }
+    }
+
+    fn request(hash: HashAlgorithm, policy: Option<&str>) -> TimeStampRequest {
+        let imprint = MessageImprint::new(hash, &hash.digest(&[b"root"])).unwrap();
+        TimeStampRequest::new(imprint, policy.map(|p| p.parse().unwrap()), Nonce::new(NonZeroU64::new(7).unwrap()))
+    }
+
+    #[test]
+    fn its_tokens_pass_every_check_under_its_own_root() {
+        let authority = Folder::new().open().unwrap();
+        let anchors = TrustAnchors::new([authority.root()]).unwrap();
+        let policies = [policy()];
+        for hash in [HashAlgorithm::Sha256, HashAlgorithm::Sha512] {
+            let request = request(hash, None);
+            let sent_at = Timestamp::now();
+            let answer = authority.ask(&request.to_der()).unwrap();
+            let context = IngestContext {
+                trust: Trust {
+                    anchors: &anchors,
+                    certificates: &[],
+                    revocation_lists: &[],
+                    policies: Some(&policies),
+                    algorithms: &AlgorithmPolicy::ets_119_312(),
+                    trusted_list: None,
+                },
+                request: &request,
+                sent_at,
+                received_at: Timestamp::now(),
+                window: SignedDuration::from_secs(5),
+                clock_tolerance: SignedDuration::from_secs(1),
+            };
+            verify_response(&answer, &context).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_it_cannot_stamp_it_rejects_with_the_reason() {
+        let authority = Folder::new().open().unwrap();
+        let status = |request: &[u8]| {
+            let answer = authority.ask(request).unwrap();
+            let status = TimeStampResponse::parse(&answer).unwrap().status;
+            (status.status, status.fail_info)
+        };
+        let other_policy = request(HashAlgorithm::Sha256, Some("1.2.3")).to_der();
+        assert_eq!(status(&other_policy), (PkiStatus::Rejection, vec![FailInfo::UnacceptedPolicy]));
+        assert_eq!(status(b"garbage"), (PkiStatus::Rejection, vec![FailInfo::BadDataFormat]));
+    }
+
+    #[test]
+    fn keys_and_certificates_that_are_missing_or_spoilt_are_refused() {
+        let folder = Folder::new();
+        let path = folder.0.path();
+        let again = DevelopmentAuthority::make(path, path, &SystemClock, &SystemEntropy);
+        assert!(
+            matches!(again, Err(DevelopmentError::Secret(SecretError::Exists(p))) if p == path.join(DEVELOPMENT_CA_KEY))
+        );
+        std::fs::write(path.join(UNIT_CERTIFICATE), "garbage").unwrap();
+        assert!(
+            matches!(folder.open().err(), Some(DevelopmentError::Certificate(p)) if p == path.join(UNIT_CERTIFICATE))
+        );
+        std::fs::remove_file(path.join(DEVELOPMENT_TSU_KEY)).unwrap();
+        assert!(matches!(folder.open().err(), Some(DevelopmentError::Secret(SecretError::Unreadable { .. }))));
+    }
+}

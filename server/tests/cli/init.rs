@@ -86,6 +86,32 @@ erreur : variable d’environnement CARTULAIRE_LISTEN__ADDRESS, clé « listen.a
 }
 
 #[test]
+fn sites_and_certificates_that_cannot_be_used_are_named() {
+    let archive = Archive::new();
+    let bucket = "{kind = \"s3\", endpoint = \"http://127.0.0.1:1\", bucket = \"b\", access_key_env = \"S3_ID\", secret_key_env = \"S3_SECRET\"}";
+    let outcome = run(archive.command(&["status"]).env("CARTULAIRE_SITE", bucket).env_remove("S3_ID"));
+    let expected = "erreur : site « principal » : la variable d’environnement S3_ID n’est pas définie.\n  Elle doit porter une clé d’accès au compartiment.\n";
+    assert_eq!((outcome.code, outcome.err.as_str()), (5, expected));
+
+    let outcome = run(archive.command(&["status"]).env("CARTULAIRE_SITE__PATH", "ailleurs"));
+    assert_eq!(outcome.code, 5);
+    assert!(outcome.err.starts_with("erreur : site « principal » : there is no folder "), "{}", outcome.err);
+
+    let real = "[{name = \"a\", url = \"http://127.0.0.1:1/\", policies = [\"1.2\"], trust_root = \"trust/log.vkey\"}]";
+    let mut command = archive.command(&["status"]);
+    command.env("CARTULAIRE_TIME_STAMPING__DEVELOPMENT", "[]").env("CARTULAIRE_TIME_STAMPING__SHA256", real);
+    let outcome = run(&mut command);
+    let expected = "erreur : FOLDER/archive/trust/log.vkey : racine de confiance de l’autorité « a » illisible ou sans certificat.\n  Obtenez-la auprès de l’autorité, en PEM, et vérifiez son empreinte par une autre voie.\n";
+    assert_eq!((outcome.code, archive.plain(&outcome.err).as_str()), (5, expected));
+
+    let mut command = archive.command(&["serve"]);
+    command.env("CARTULAIRE_LISTEN__CERTIFICATE", "trust/log.vkey").env("CARTULAIRE_LISTEN__KEY", "trust/log.vkey");
+    let outcome = run(&mut command);
+    let expected = "erreur : TLS : the certificate file holds no PEM certificates.\n  listen.certificate et listen.key doivent être un certificat et sa clé privée, en PEM.\n";
+    assert_eq!((outcome.code, outcome.err.as_str()), (5, expected));
+}
+
+#[test]
 fn usage_errors_are_code_2_and_help_is_0() {
     let outcome = run(cartulaire().arg("versement"));
     assert_eq!((outcome.code, outcome.out.as_str()), (2, ""));

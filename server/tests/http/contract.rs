@@ -42,12 +42,12 @@ fn every_operation_names_itself_and_its_problems() {
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             assert!(operations.insert(operation["operationId"].as_str().unwrap().to_owned()), "{method} {path}");
-            let is_open = ["/healthz", "/readyz", "/metrics", "/v1/openapi.json"].contains(&path.as_str());
+            let is_open = ["/", "/healthz", "/readyz", "/metrics", "/v1/openapi.json"].contains(&path.as_str());
             assert_eq!(operation["security"].is_array(), !is_open, "{method} {path}");
             assert_eq!(operation["responses"]["4XX"].is_object(), !is_open || path == "/metrics", "{method} {path}");
         }
     }
-    assert_eq!(operations.len(), 24);
+    assert_eq!(operations.len(), 25);
     let problems = document["components"]["responses"].as_object().unwrap();
     assert_eq!(problems.len(), ProblemKind::ALL.len());
 }
