@@ -204,7 +204,6 @@ fn follow_seals(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result
         }
     }
     let committed = archive.index().commit_head()?.map_or(0, |h| h.next.0);
-    let mut pending = load_pending(archive, edge.size().0, committed)?;
     let mut lines = None;
     loop {
         let seal = head.as_ref().map_or(SealNumber(0), |h| h.seal.next());
@@ -214,13 +213,20 @@ fn follow_seals(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result
             break;
         };
         let wrong = || Fault::from(Damage::new(&name, DamageKind::Checkpoint));
-        let covered = pending.iter().position(|c: &Arc<PendingCommit>| c.end() == signed.checkpoint().size().0);
-        let rest = pending.split_off(covered.ok_or_else(wrong)? + 1);
+        let size = signed.checkpoint().size().0;
+        if size > committed {
+            return Err(wrong());
+        }
+        // One period at a time: a rebuild must not hold the whole journal in memory.
+        let sealed = load_commits(archive, edge.size().0, size)?;
+        if sealed.last().is_none_or(|last| last.end() != size) {
+            return Err(wrong());
+        }
         let before = match lines.take() {
             Some(lines) => lines,
             None => lines_since_bundle(archive, edge.size().0)?,
         };
-        let grown = grow(&edge, before, &pending);
+        let grown = grow(&edge, before, &sealed);
         if grown.edge().root() != signed.checkpoint().root() {
             return Err(wrong());
         }
@@ -231,9 +237,9 @@ fn follow_seals(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result
         let (grown_edge, grown_lines) = grown.into_edge_and_lines();
         (edge, lines) = (grown_edge, Some(grown_lines));
         head = Some(next);
-        pending = rest;
         progress(Progress::Seal(seal));
     }
+    let pending = load_commits(archive, edge.size().0, committed)?;
     archive.publish_edge(edge);
     archive.pending().extend(pending);
     Ok(())
@@ -248,8 +254,8 @@ fn read_checkpoint(archive: &Archive, seal: SealNumber) -> Result<Option<SignedC
     signed.map(Some).map_err(|_| Damage::new(&name, DamageKind::Checkpoint).into())
 }
 
-/// The commits that hold entries `[from, to)`; both are bounds of commits.
-fn load_pending(archive: &Archive, from: u64, to: u64) -> Result<Vec<Arc<PendingCommit>>, Fault> {
+/// The commits that hold entries `[from, to)`; `from` is a bound of commits, and so is `to` unless a checkpoint lies.
+fn load_commits(archive: &Archive, from: u64, to: u64) -> Result<Vec<Arc<PendingCommit>>, Fault> {
     let mut pending = Vec::new();
     let mut next = from;
     while next < to {

@@ -198,6 +198,54 @@ fn a_rolled_back_site_is_refused_and_the_right_object_named() {
 }
 
 #[test]
+fn a_checkpoint_that_is_not_this_logs_is_refused_with_and_without_an_index() {
+    let mut world = World::new(10);
+    drop(furnished(&world));
+    let sound = world.store.live();
+    let name = layout::checkpoint(SealNumber(1));
+    let first = sound[&layout::checkpoint(SealNumber(0))].clone();
+    let mut unsigned = sound[&name].to_vec();
+    *unsigned.last_mut().unwrap() ^= 1;
+    let forged = String::from_utf8(sound[&name].to_vec()).unwrap().replacen('\n', "\n1", 1);
+    for wrong in [first, unsigned.into(), Bytes::from(forged), Bytes::new()] {
+        for forgets in [false, true] {
+            if forgets {
+                world.drop_index();
+            }
+            world.store.edit(&name, Some(wrong.clone()));
+            assert_eq!(damage(world.open()), Damage { object: name.to_string(), kind: DamageKind::Checkpoint });
+            world.store.roll_back(&sound);
+            drop(world.open().unwrap());
+            world.store.roll_back(&sound);
+            world.drop_index();
+            let _ = world.open().map(drop);
+            world.store.roll_back(&sound);
+            world.drop_index();
+        }
+    }
+}
+
+#[test]
+fn a_rebuild_holds_one_period_in_memory_not_all_of_them() {
+    let mut world = World::new(14);
+    let mut rig = world.open().unwrap();
+    rig.create_tenant("kerlouan").unwrap();
+    for i in 0..20 {
+        rig.deposit("kerlouan", &format!("T-{i}"), &[("a.txt", format!("document {i}").as_bytes())]).unwrap();
+        rig.writers.sealer.seal().unwrap().unwrap();
+    }
+    drop(rig);
+    world.drop_index();
+    let store = world.store.clone();
+    let mut reads = Vec::new();
+    let mut watch = |progress| reads.push((progress, store.reads()));
+    drop(world.open_watched(&mut watch).unwrap());
+    let at = |wanted| reads.iter().find(|(progress, _)| *progress == wanted).unwrap().1;
+    let before_first_seal = at(Progress::Seal(SealNumber(0))) - at(Progress::Commit(CommitNumber(21)));
+    assert!(before_first_seal < 10, "{before_first_seal} readings for a seal of three commits");
+}
+
+#[test]
 fn a_copy_that_cannot_be_reached_stops_the_writer_and_is_completed_first() {
     let world = World::with_copies(15, 2);
     let mut rig = furnished(&world);
