@@ -14,7 +14,7 @@ use cartulaire_formats::checkpoint::SignedCheckpoint;
 use cartulaire_formats::commit::Commit;
 use cartulaire_formats::container::Scanner;
 use cartulaire_formats::journal::{EventType, Outcome, TenantId, leaf_hash};
-use cartulaire_formats::layout::{self, CommitNumber, ObjectName, SealNumber, SequenceNumber};
+use cartulaire_formats::layout::{self, CommitNumber, EvidenceAlgorithm, ObjectName, SealNumber, SequenceNumber};
 use cartulaire_formats::tiles::{TILE_WIDTH, TreeEdge};
 
 use crate::archive::{Archive, PendingCommit, Progress};
@@ -232,7 +232,8 @@ fn follow_seals(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result
         }
         archive.sites().complete(&name)?;
         write_tiles(archive, &grown)?;
-        let next = write_leaves(archive, seal, signed.text(), head.as_ref(), &grown)?;
+        let has_sha512_tree = has_sha512_tree(archive, seal)?;
+        let next = write_leaves(archive, seal, signed.text(), has_sha512_tree, head.as_ref(), &grown)?;
         archive.index().apply_seal(&SealRecord { head: next.clone(), size: grown.edge().size().0 })?;
         let (grown_edge, grown_lines) = grown.into_edge_and_lines();
         (edge, lines) = (grown_edge, Some(grown_lines));
@@ -243,6 +244,17 @@ fn follow_seals(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result
     archive.publish_edge(edge);
     archive.pending().extend(pending);
     Ok(())
+}
+
+/// Whether a seal has a SHA-512 tree. What is configured now says so only of a seal that a crash left without leaves:
+/// the trees of later seals have grown from those that there were.
+fn has_sha512_tree(archive: &Archive, seal: SealNumber) -> Result<bool, Fault> {
+    let is_at_rest = |algorithm| {
+        let name = layout::evidence_leaves(seal, algorithm);
+        must_read(&name, archive.sites().deciding().size(&name)).map(|size| size.is_some())
+    };
+    let is_whole = is_at_rest(EvidenceAlgorithm::Sha256)?;
+    Ok(is_at_rest(EvidenceAlgorithm::Sha512)? || (!is_whole && archive.has_sha512_tree()))
 }
 
 /// Reads a checkpoint and verifies the log's signature; `None` if there is no such seal.
