@@ -35,7 +35,8 @@ const SWEEP_MILLIS: i64 = 2 * 24 * 3_600 * 1_000;
 /// Brings the index to the store's end and completes the copies.
 pub(crate) fn recover(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result<(), Fault> {
     follow_commits(archive, progress)?;
-    follow_seals(archive, progress)
+    follow_seals(archive, progress)?;
+    complete_certificates(archive)
 }
 
 /// Writes what a new archive begins with, or journals that the old one was opened.
@@ -234,6 +235,7 @@ fn follow_seals(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result
         write_tiles(archive, &grown)?;
         let has_sha512_tree = has_sha512_tree(archive, seal)?;
         let next = write_leaves(archive, seal, signed.text(), has_sha512_tree, head.as_ref(), &grown)?;
+        complete_tokens(archive, seal)?;
         archive.index().apply_seal(&SealRecord { head: next.clone(), size: grown.edge().size().0 })?;
         let (grown_edge, grown_lines) = grown.into_edge_and_lines();
         (edge, lines) = (grown_edge, Some(grown_lines));
@@ -243,6 +245,28 @@ fn follow_seals(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result
     let pending = load_commits(archive, edge.size().0, committed)?;
     archive.publish_edge(edge);
     archive.pending().extend(pending);
+    Ok(())
+}
+
+/// Copies what authorities gave for a seal, which a copy put in another's place has not got.
+fn complete_tokens(archive: &Archive, seal: SealNumber) -> Result<(), Fault> {
+    for algorithm in [EvidenceAlgorithm::Sha256, EvidenceAlgorithm::Sha512] {
+        let name = layout::token(seal, algorithm);
+        if !archive.sites().copies().is_empty() && must_read(&name, archive.sites().deciding().size(&name))?.is_some() {
+            archive.sites().complete(&name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies the authorities' certificates.
+fn complete_certificates(archive: &Archive) -> Result<(), Fault> {
+    let deciding = archive.sites().deciding();
+    for child in must_read(layout::AUTHORITY_CERTIFICATES, deciding.children(layout::AUTHORITY_CERTIFICATES))? {
+        if let Child::Object(name, _) = child {
+            archive.sites().complete(&name)?;
+        }
+    }
     Ok(())
 }
 

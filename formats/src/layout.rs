@@ -164,6 +164,9 @@ pub fn authority_certificate(digest: &Sha256Digest) -> ObjectName {
     ObjectName::own(format!("keys/tsa/{digest}.pem"))
 }
 
+/// Folder of every [`authority_certificate`].
+pub const AUTHORITY_CERTIFICATES: &str = "keys/tsa";
+
 /// A commit's container.
 #[must_use]
 pub fn commit(number: CommitNumber) -> ObjectName {

@@ -252,6 +252,20 @@ fn a_second_tree_begun_or_ended_in_mid_life_is_rebuilt_as_it_was() {
 }
 
 #[test]
+fn a_copy_put_in_the_place_of_a_broken_one_is_completed_by_a_rebuild() {
+    let mut world = World::with_copies(13, 1);
+    let mut rig = furnished(&world);
+    while rig.attest().unwrap() {}
+    drop(rig);
+    world.copies = vec![SimStore::new(99)];
+    world.drop_index();
+    drop(world.open().unwrap());
+    let names = |store: &SimStore| store.live().into_keys().collect::<Vec<_>>();
+    assert_eq!(names(&world.copies[0]), names(&world.store));
+    assert!(world.copies[0].live() == world.store.live());
+}
+
+#[test]
 fn a_rebuild_holds_one_period_in_memory_not_all_of_them() {
     let mut world = World::new(14);
     let mut rig = world.open().unwrap();

@@ -187,7 +187,10 @@ impl Stage<'_> {
             Verdict::NotProven | Verdict::NotExamined => screen.ink(Ink::Red, "NON PROUVÉ"),
         };
         let stamps = report.facts.time_stamps.iter().map(|stamp| stamp.time.clone()).collect::<Vec<_>>();
-        screen.row("  vérificateur", format_args!("{verdict}, existait au plus tard le {} (jeton NON QUALIFIÉ)", stamps.join(" et ")));
+        screen.row(
+            "  vérificateur",
+            format_args!("{verdict}, existait au plus tard le {} (jeton NON QUALIFIÉ)", stamps.join(" et ")),
+        );
         for finding in &report.findings {
             screen.row("", screen.ink(Ink::Dim, finding.fault.french()));
         }
