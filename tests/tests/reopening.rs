@@ -309,6 +309,16 @@ fn a_copy_that_cannot_be_reached_stops_the_writer_and_is_completed_first() {
 }
 
 #[test]
+fn the_container_of_a_conflict_goes_though_nothing_is_committed() {
+    let world = World::new(17);
+    let mut rig = furnished(&world);
+    let kept = world.store.live();
+    let outcome = rig.deposit("kerlouan", "T-1", &[("other.bin", &large()[..1_100_000])]).unwrap();
+    assert!(matches!(outcome, Committed::Conflict(_)));
+    assert_eq!(world.store.live().into_keys().collect::<Vec<_>>(), kept.into_keys().collect::<Vec<_>>());
+}
+
+#[test]
 fn an_orphan_made_while_the_clock_was_behind_is_swept() {
     let world = World::new(18);
     let rig = furnished(&world);
