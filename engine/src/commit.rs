@@ -226,9 +226,12 @@ impl Committer {
             None => Ok(()),
             // Nothing was committed: whatever was staged is void, and the chain stands where the index says.
             Some(Fault::Retry(_)) => {
-                self.head = self.archive.index().commit_head()?;
+                let head = self.archive.index().commit_head();
+                self.head = head.map_err(|error| self.fail(error.into()))?;
                 self.chains.clear();
                 self.last = Brought::default();
+                // If the step of the clock was journaled in what is void, it was not journaled.
+                self.clock_is_behind = false;
                 Ok(())
             }
             Some(_) => {

@@ -309,6 +309,26 @@ fn a_copy_that_cannot_be_reached_stops_the_writer_and_is_completed_first() {
 }
 
 #[test]
+fn a_step_of_the_clock_whose_commit_came_to_nothing_is_journaled_with_the_next() {
+    let world = World::new(16);
+    let mut rig = furnished(&world);
+    world.clock.step(-60_000);
+    let event = || vec![Submission::Event(Event::of_service(EventType::List, "journal", Outcome::Success))];
+    let staged = rig.writers.committer.stage(event()).unwrap();
+    world.store.set_reachable(false);
+    let outcome = staged.publish(&rig.archive);
+    assert!(matches!(outcome, Err(Fault::Retry(Retry::Unreachable))));
+    rig.writers.committer.settle(outcome.as_ref().err()).unwrap();
+    world.store.set_reachable(true);
+    rig.writers.committer.commit(event()).unwrap();
+    let head = rig.archive.index().commit_head().unwrap().unwrap();
+    let bytes = world.store.live()[&layout::commit(head.commit)].clone();
+    let commit = cartulaire_formats::commit::Commit::parse(&bytes).unwrap();
+    let events: Vec<_> = commit.entries.iter().map(|(entry, _)| entry.event).collect();
+    assert_eq!(events, [EventType::ClockAnomaly, EventType::List]);
+}
+
+#[test]
 fn the_container_of_a_conflict_goes_though_nothing_is_committed() {
     let world = World::new(17);
     let mut rig = furnished(&world);
