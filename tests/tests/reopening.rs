@@ -222,6 +222,20 @@ fn a_checkpoint_that_is_not_this_logs_is_refused_with_and_without_an_index() {
 }
 
 #[test]
+fn leaves_that_are_misread_are_not_stamped() {
+    let world = World::new(11);
+    let mut rig = furnished(&world);
+    world.store.script_read(world.store.reads(), ReadFault::FlippedBit);
+    let name = layout::evidence_leaves(SealNumber(0), EvidenceAlgorithm::Sha256);
+    assert_eq!(damage(rig.attest()), Damage { object: name.to_string(), kind: DamageKind::Digest });
+    let mut attested = 0;
+    while rig.attest().unwrap() {
+        attested += 1;
+    }
+    assert_eq!(attested, 4);
+}
+
+#[test]
 fn a_second_tree_begun_or_ended_in_mid_life_is_rebuilt_as_it_was() {
     let mut world = World::new(12);
     let stampers = std::mem::take(&mut world.stampers_sha512);
