@@ -11,7 +11,7 @@ use bytes::Bytes;
 use cartulaire_formats::der::ObjectIdentifier;
 use cartulaire_formats::hash::{Sha256Digest, Sha512Digest};
 use cartulaire_formats::journal::{EventType, Outcome};
-use cartulaire_formats::layout::{self, EvidenceAlgorithm, SealNumber};
+use cartulaire_formats::layout::{self, EvidenceAlgorithm, ObjectName, SealNumber};
 use cartulaire_formats::tsp::{
     AlgorithmPolicy, AuditContext, IngestContext, IngestFailure, MessageImprint, Nonce, TimeStampRequest,
     TimeStampToken, Trust, TrustAnchors, audit_token, verify_response,
@@ -24,7 +24,7 @@ use crate::bounds::{LEAVES_BYTES_MAX, TOKEN_CLOCK_AHEAD_SECONDS_MAX, TOKEN_WINDO
 use crate::commit::Event;
 use crate::evidence::{self, EvidenceDigest};
 use crate::fault::{Damage, DamageKind, Fault, Retry, must_read};
-use crate::ports::{AuthorityError, TimeStampAuthority};
+use crate::ports::{AuthorityError, Store, TimeStampAuthority};
 
 /// One authority and what is trusted of it.
 #[derive(Clone)]
@@ -92,6 +92,17 @@ pub struct Attester {
     events: Vec<Event>,
 }
 
+/// The root of the tree whose leaves a site holds.
+fn root_at<D: EvidenceDigest>(store: &dyn Store, name: &ObjectName) -> Result<D, Fault> {
+    let malformed = || Fault::from(Damage::new(name, DamageKind::Malformed));
+    let size = must_read(name, store.size(name))?.ok_or_else(|| Damage::new(name, DamageKind::Missing))?;
+    if size > LEAVES_BYTES_MAX {
+        return Err(malformed());
+    }
+    let bytes = must_read(name, store.read(name, 0..size))?;
+    evidence::decode::<D>(&bytes).map(|leaves| evidence::tree(leaves).root()).ok_or_else(malformed)
+}
+
 impl Attester {
     pub(crate) fn new(archive: Arc<Archive>, authorities: Authorities) -> Self {
         Self { archive, authorities, failing: HashSet::new(), events: Vec::new() }
@@ -141,12 +152,23 @@ impl Attester {
         std::mem::take(&mut self.events)
     }
 
+    /// The tree's root by its leaves at rest, on the first site where they are those that were sealed.
     fn root<D: EvidenceDigest>(&self, seal: SealNumber, algorithm: EvidenceAlgorithm) -> Result<MessageImprint, Fault> {
         let name = layout::evidence_leaves(seal, algorithm);
-        let bytes = must_read(&name, self.archive.sites().read_whole(&name, LEAVES_BYTES_MAX))?;
-        let bytes = bytes.ok_or_else(|| Damage::new(&name, DamageKind::Missing))?;
-        let leaves = evidence::decode::<D>(&bytes).ok_or_else(|| Damage::new(&name, DamageKind::Malformed))?;
-        let root = evidence::tree(leaves).root();
+        let sealed = self.archive.index().unattested_root(seal, algorithm)?;
+        let mut found = Err(Damage::new(&name, DamageKind::Missing).into());
+        for site in self.archive.sites().iter() {
+            found = root_at::<D>(&*site.store, &name).and_then(|root| {
+                // A token over anything else would stand for ever in the place of the seal's own.
+                let is_sealed = sealed.as_ref().is_none_or(|sealed| *sealed == root.bytes());
+                if is_sealed { Ok(root) } else { Err(Damage::new(&name, DamageKind::Digest).into()) }
+            });
+            if found.is_ok() {
+                break;
+            }
+            tracing::error!(site = site.name, object = %name, "damaged or unreadable at rest");
+        }
+        let root = found?;
         Ok(MessageImprint::new(D::ALGORITHM, root.bytes()).expect("a root has the length of its algorithm"))
     }
 

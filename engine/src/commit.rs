@@ -134,12 +134,20 @@ pub struct Committer {
 /// A commit whose bytes are durable at the deciding site under no name: not committed. Dropping it leaves nothing.
 pub struct Staged {
     results: Vec<Committed>,
+    /// None if nothing of the batch is new.
     work: Option<Box<Work>>,
+    orphans: Vec<String>,
 }
 
 struct Work {
     prepared: PreparedObject,
     record: CommitRecord,
+}
+
+/// A batch as drafted.
+struct Drafted {
+    results: Vec<Committed>,
+    new: Option<(CommitRecord, Vec<Bytes>, Brought)>,
     orphans: Vec<String>,
 }
 
@@ -180,6 +188,18 @@ impl Committer {
             return Err(Fault::Poisoned);
         }
         let (time, stepped) = self.time();
+        let Drafted { results, new, orphans } = self.draft(batch, time, stepped).map_err(|fault| self.fail(fault))?;
+        let Some((record, parts, brought)) = new else { return Ok(Staged { results, work: None, orphans }) };
+        let name = layout::commit(record.commit.trailer.commit);
+        let prepared = self.archive.sites().prepare(&name, parts);
+        // Whatever happened, nothing has a name yet: this draft may be dropped.
+        let prepared = prepared.map_err(|error| self.fail(error.into()))?;
+        self.advance(&record, brought);
+        self.clock_is_behind |= stepped.is_some();
+        Ok(Staged { results, work: Some(Box::new(Work { prepared, record })), orphans })
+    }
+
+    fn draft(&self, batch: Vec<Submission>, time: Timestamp, stepped: Option<i64>) -> Result<Drafted, Fault> {
         let mut draft = Draft::new(&self.archive, self.head.as_ref(), &self.chains, &self.last, time);
         if let Some(millis) = stepped {
             let event = Event::of_service(EventType::ClockAnomaly, "journal", Outcome::Success);
@@ -192,17 +212,9 @@ impl Committer {
                 Submission::Event(event) => draft.event(event)?,
             });
         }
-        if draft.is_empty() {
-            return Ok(Staged { results, work: None });
-        }
-        let (record, parts, orphans, brought) = draft.finish();
-        let name = layout::commit(record.commit.trailer.commit);
-        let prepared = self.archive.sites().prepare(&name, parts);
-        // Whatever happened, nothing has a name yet: this draft may be dropped.
-        let prepared = prepared.map_err(|error| self.fail(error.into()))?;
-        self.advance(&record, brought);
-        self.clock_is_behind |= stepped.is_some();
-        Ok(Staged { results, work: Some(Box::new(Work { prepared, record, orphans })) })
+        let orphans = draft.take_orphans();
+        let new = (!draft.is_empty()).then(|| draft.finish());
+        Ok(Drafted { results, new, orphans })
     }
 
     /// Takes note of how publishing the staged commits ended.
@@ -214,9 +226,12 @@ impl Committer {
             None => Ok(()),
             // Nothing was committed: whatever was staged is void, and the chain stands where the index says.
             Some(Fault::Retry(_)) => {
-                self.head = self.archive.index().commit_head()?;
+                let head = self.archive.index().commit_head();
+                self.head = head.map_err(|error| self.fail(error.into()))?;
                 self.chains.clear();
                 self.last = Brought::default();
+                // If the step of the clock was journaled in what is void, it was not journaled.
+                self.clock_is_behind = false;
                 Ok(())
             }
             Some(_) => {
@@ -269,18 +284,19 @@ impl Staged {
     /// # Errors
     /// As [`Committer::commit`]; to be told to [`Committer::settle`].
     pub fn publish(self, archive: &Archive) -> Result<Vec<Committed>, Fault> {
-        let Some(work) = self.work else { return Ok(self.results) };
-        let Work { prepared, record, orphans } = *work;
-        prepared.publish(archive.sites())?;
-        // The commit is durable on every required site; from here on it stands, whatever fails.
-        archive.index().apply_commit(&record)?;
-        archive.push_pending(PendingCommit::new(record.commit));
+        let Self { results, work, orphans } = self;
+        if let Some(Work { prepared, record }) = work.map(|work| *work) {
+            prepared.publish(archive.sites())?;
+            // The commit is durable on every required site; from here on it stands, whatever fails.
+            archive.index().apply_commit(&record)?;
+            archive.push_pending(PendingCommit::new(record.commit));
+        }
         sweep(archive, &orphans);
-        Ok(self.results)
+        Ok(results)
     }
 }
 
-/// Containers that lost the race for the same content; what is left of them the next opening sweeps.
+/// Containers of content that is known or refused; what is left of them the next opening sweeps.
 fn sweep(archive: &Archive, orphans: &[String]) {
     for name in orphans.iter().filter_map(|name| name.parse().ok()) {
         if let Err(error) = archive.sites().delete(&name) {

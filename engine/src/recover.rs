@@ -14,7 +14,7 @@ use cartulaire_formats::checkpoint::SignedCheckpoint;
 use cartulaire_formats::commit::Commit;
 use cartulaire_formats::container::Scanner;
 use cartulaire_formats::journal::{EventType, Outcome, TenantId, leaf_hash};
-use cartulaire_formats::layout::{self, CommitNumber, ObjectName, SealNumber, SequenceNumber};
+use cartulaire_formats::layout::{self, CommitNumber, EvidenceAlgorithm, ObjectName, SealNumber, SequenceNumber};
 use cartulaire_formats::tiles::{TILE_WIDTH, TreeEdge};
 
 use crate::archive::{Archive, PendingCommit, Progress};
@@ -35,7 +35,8 @@ const SWEEP_MILLIS: i64 = 2 * 24 * 3_600 * 1_000;
 /// Brings the index to the store's end and completes the copies.
 pub(crate) fn recover(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result<(), Fault> {
     follow_commits(archive, progress)?;
-    follow_seals(archive, progress)
+    follow_seals(archive, progress)?;
+    complete_certificates(archive)
 }
 
 /// Writes what a new archive begins with, or journals that the old one was opened; then sweeps.
@@ -218,7 +219,6 @@ fn follow_seals(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result
         }
     }
     let committed = archive.index().commit_head()?.map_or(0, |h| h.next.0);
-    let mut pending = load_pending(archive, edge.size().0, committed)?;
     let mut lines = None;
     loop {
         let seal = head.as_ref().map_or(SealNumber(0), |h| h.seal.next());
@@ -230,29 +230,71 @@ fn follow_seals(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result
             continue;
         };
         let wrong = || Fault::from(Damage::new(&name, DamageKind::Checkpoint));
-        let covered = pending.iter().position(|c: &Arc<PendingCommit>| c.end() == signed.checkpoint().size().0);
-        let rest = pending.split_off(covered.ok_or_else(wrong)? + 1);
+        let size = signed.checkpoint().size().0;
+        if size > committed {
+            return Err(wrong());
+        }
+        // One period at a time: a rebuild must not hold the whole journal in memory.
+        let sealed = load_commits(archive, edge.size().0, size)?;
+        if sealed.last().is_none_or(|last| last.end() != size) {
+            return Err(wrong());
+        }
         let before = match lines.take() {
             Some(lines) => lines,
             None => lines_since_bundle(archive, edge.size().0)?,
         };
-        let grown = grow(&edge, before, &pending);
+        let grown = grow(&edge, before, &sealed);
         if grown.edge().root() != signed.checkpoint().root() {
             return Err(wrong());
         }
         archive.sites().complete(&name)?;
         write_tiles(archive, &grown)?;
-        let next = write_leaves(archive, seal, signed.text(), head.as_ref(), &grown)?;
+        let has_sha512_tree = has_sha512_tree(archive, seal)?;
+        let next = write_leaves(archive, seal, signed.text(), has_sha512_tree, head.as_ref(), &grown)?;
+        complete_tokens(archive, seal)?;
         archive.index().apply_seal(&SealRecord { head: next.clone(), size: grown.edge().size().0 })?;
         let (grown_edge, grown_lines) = grown.into_edge_and_lines();
         (edge, lines) = (grown_edge, Some(grown_lines));
         head = Some(next);
-        pending = rest;
         progress(Progress::Seal(seal));
     }
+    let pending = load_commits(archive, edge.size().0, committed)?;
     archive.publish_edge(edge);
     archive.pending().extend(pending);
     Ok(())
+}
+
+/// Copies what authorities gave for a seal, which a copy put in another's place has not got.
+fn complete_tokens(archive: &Archive, seal: SealNumber) -> Result<(), Fault> {
+    for algorithm in [EvidenceAlgorithm::Sha256, EvidenceAlgorithm::Sha512] {
+        let name = layout::token(seal, algorithm);
+        if !archive.sites().copies().is_empty() && must_read(&name, archive.sites().deciding().size(&name))?.is_some() {
+            archive.sites().complete(&name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies the authorities' certificates.
+fn complete_certificates(archive: &Archive) -> Result<(), Fault> {
+    let deciding = archive.sites().deciding();
+    for child in must_read(layout::AUTHORITY_CERTIFICATES, deciding.children(layout::AUTHORITY_CERTIFICATES))? {
+        if let Child::Object(name, _) = child {
+            archive.sites().complete(&name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a seal has a SHA-512 tree. What is configured now says so only of a seal that a crash left without leaves:
+/// the trees of later seals have grown from those that there were.
+fn has_sha512_tree(archive: &Archive, seal: SealNumber) -> Result<bool, Fault> {
+    let is_at_rest = |algorithm| {
+        let name = layout::evidence_leaves(seal, algorithm);
+        must_read(&name, archive.sites().deciding().size(&name)).map(|size| size.is_some())
+    };
+    let is_whole = is_at_rest(EvidenceAlgorithm::Sha256)?;
+    Ok(is_at_rest(EvidenceAlgorithm::Sha512)? || (!is_whole && archive.has_sha512_tree()))
 }
 
 /// Reads a checkpoint and verifies the log's signature; `None` if there is no such seal.
@@ -264,8 +306,8 @@ fn read_checkpoint(archive: &Archive, seal: SealNumber) -> Result<Option<SignedC
     signed.map(Some).map_err(|_| Damage::new(&name, DamageKind::Checkpoint).into())
 }
 
-/// The commits that hold entries `[from, to)`; both are bounds of commits.
-fn load_pending(archive: &Archive, from: u64, to: u64) -> Result<Vec<Arc<PendingCommit>>, Fault> {
+/// The commits that hold entries `[from, to)`; `from` is a bound of commits, and so is `to` unless a checkpoint lies.
+fn load_commits(archive: &Archive, from: u64, to: u64) -> Result<Vec<Arc<PendingCommit>>, Fault> {
     let mut pending = Vec::new();
     let mut next = from;
     while next < to {

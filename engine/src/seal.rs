@@ -110,7 +110,7 @@ impl Sealer {
         // Full tiles are at rest; they say nothing until a checkpoint reaches them.
         self.archive.sites().create(&layout::checkpoint(seal), &[Bytes::from(note)])?;
         // The seal is made: from here on no other checkpoint of that number can be, and giving up is for recovery.
-        let head = write_leaves(&self.archive, seal, &text, self.head.as_ref(), &grown);
+        let head = write_leaves(&self.archive, seal, &text, self.archive.has_sha512_tree(), self.head.as_ref(), &grown);
         let head = head.map_err(|_| Fault::Poisoned)?;
         let size = grown.edge.size();
         self.archive.index().apply_seal(&SealRecord { head: head.clone(), size: size.0 })?;
@@ -171,22 +171,20 @@ pub(crate) fn write_leaves(
     archive: &Archive,
     seal: SealNumber,
     checkpoint_text: &str,
+    has_sha512_tree: bool,
     previous: Option<&SealHead>,
     grown: &Grown,
 ) -> Result<SealHead, Fault> {
-    let sha256 = evidence::leaves(checkpoint_text, previous.map(|head| head.root_sha256), &grown.openings);
-    let mut head = SealHead {
-        seal,
-        root_sha256: write_tree(archive, seal, EvidenceAlgorithm::Sha256, sha256)?,
-        root_sha512: None,
-        edge: grown.edge.encode(),
-    };
-    if archive.has_sha512_tree() {
+    // The SHA-512 tree first: leaves of SHA-256 at rest say that the seal has all its trees, whatever is configured now.
+    let mut root_sha512 = None;
+    if has_sha512_tree {
         let before = previous.and_then(|head| head.root_sha512);
         let sha512 = evidence::leaves(checkpoint_text, before, &grown.openings);
-        head.root_sha512 = Some(write_tree(archive, seal, EvidenceAlgorithm::Sha512, sha512)?);
+        root_sha512 = Some(write_tree(archive, seal, EvidenceAlgorithm::Sha512, sha512)?);
     }
-    Ok(head)
+    let sha256 = evidence::leaves(checkpoint_text, previous.map(|head| head.root_sha256), &grown.openings);
+    let root_sha256 = write_tree(archive, seal, EvidenceAlgorithm::Sha256, sha256)?;
+    Ok(SealHead { seal, root_sha256, root_sha512, edge: grown.edge.encode() })
 }
 
 /// Makes the leaves of one tree durable and returns its root.

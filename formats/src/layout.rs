@@ -161,8 +161,11 @@ pub fn log_pem(key_id: u32) -> ObjectName {
 /// A time-stamp authority's certificate, named by the SHA-256 of its DER.
 #[must_use]
 pub fn authority_certificate(digest: &Sha256Digest) -> ObjectName {
-    ObjectName::own(format!("keys/tsa/{digest}.pem"))
+    ObjectName::own(format!("{AUTHORITY_CERTIFICATES}/{digest}.pem"))
 }
+
+/// Folder of every [`authority_certificate`].
+pub const AUTHORITY_CERTIFICATES: &str = "keys/tsa";
 
 /// A commit's container.
 #[must_use]

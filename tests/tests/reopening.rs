@@ -198,6 +198,108 @@ fn a_rolled_back_site_is_refused_and_the_right_object_named() {
 }
 
 #[test]
+fn a_checkpoint_that_is_not_this_logs_is_refused_with_and_without_an_index() {
+    let mut world = World::new(10);
+    drop(furnished(&world));
+    let sound = world.store.live();
+    let name = layout::checkpoint(SealNumber(1));
+    let first = sound[&layout::checkpoint(SealNumber(0))].clone();
+    let mut unsigned = sound[&name].to_vec();
+    *unsigned.last_mut().unwrap() ^= 1;
+    let forged = String::from_utf8(sound[&name].to_vec()).unwrap().replacen('\n', "\n1", 1);
+    let wrongs = [first, unsigned.into(), Bytes::from(forged), Bytes::new()];
+    for forgets in [false, true] {
+        for wrong in &wrongs {
+            if forgets {
+                world.drop_index();
+            }
+            world.store.edit(&name, Some(wrong.clone()));
+            assert_eq!(damage(world.open()), Damage { object: name.to_string(), kind: DamageKind::Checkpoint });
+        }
+    }
+    world.store.roll_back(&sound);
+    assert!(world.open().is_ok());
+}
+
+#[test]
+fn leaves_that_are_misread_are_not_stamped() {
+    let world = World::new(11);
+    let mut rig = furnished(&world);
+    world.store.script_read(world.store.reads(), ReadFault::FlippedBit);
+    let name = layout::evidence_leaves(SealNumber(0), EvidenceAlgorithm::Sha256);
+    assert_eq!(damage(rig.attest()), Damage { object: name.to_string(), kind: DamageKind::Digest });
+    let mut attested = 0;
+    while rig.attest().unwrap() {
+        attested += 1;
+    }
+    assert_eq!(attested, 4);
+}
+
+#[test]
+fn a_second_tree_begun_or_ended_in_mid_life_is_rebuilt_as_it_was() {
+    let mut world = World::new(12);
+    let stampers = std::mem::take(&mut world.stampers_sha512);
+    drop(furnished(&world));
+    world.stampers_sha512.clone_from(&stampers);
+    let mut rig = world.open().unwrap();
+    rig.writers.sealer.seal().unwrap().unwrap();
+    rig.deposit("kerlouan", "T-3", &[("a.txt", b"alpha")]).unwrap();
+    rig.writers.sealer.seal().unwrap().unwrap();
+    while rig.attest().unwrap() {}
+    drop(rig);
+    world.stampers_sha512.clear();
+    let mut rig = world.open().unwrap();
+    rig.writers.sealer.seal().unwrap().unwrap();
+    drop(rig);
+    for configured in [stampers, Vec::new()] {
+        world.stampers_sha512 = configured;
+        let rig = world.open().unwrap();
+        let followed = rig.archive.index().seal_head().unwrap();
+        drop(rig);
+        let before = world.store.live();
+        world.drop_index();
+        let rig = world.open().unwrap();
+        assert_eq!(rig.archive.index().seal_head().unwrap(), followed);
+        let made = world.store.live().into_keys().filter(|name| !before.contains_key(name)).collect::<Vec<_>>();
+        assert_eq!(made, [layout::commit(rig.archive.index().commit_head().unwrap().unwrap().commit)]);
+    }
+}
+
+#[test]
+fn a_copy_put_in_the_place_of_a_broken_one_is_completed_by_a_rebuild() {
+    let mut world = World::with_copies(13, 1);
+    let mut rig = furnished(&world);
+    while rig.attest().unwrap() {}
+    drop(rig);
+    world.copies = vec![SimStore::new(99)];
+    world.drop_index();
+    drop(world.open().unwrap());
+    let names = |store: &SimStore| store.live().into_keys().collect::<Vec<_>>();
+    assert_eq!(names(&world.copies[0]), names(&world.store));
+    assert!(world.copies[0].live() == world.store.live());
+}
+
+#[test]
+fn a_rebuild_holds_one_period_in_memory_not_all_of_them() {
+    let mut world = World::new(14);
+    let mut rig = world.open().unwrap();
+    rig.create_tenant("kerlouan").unwrap();
+    for i in 0..20 {
+        rig.deposit("kerlouan", &format!("T-{i}"), &[("a.txt", format!("document {i}").as_bytes())]).unwrap();
+        rig.writers.sealer.seal().unwrap().unwrap();
+    }
+    drop(rig);
+    world.drop_index();
+    let store = world.store.clone();
+    let mut reads = Vec::new();
+    let mut watch = |progress| reads.push((progress, store.reads()));
+    drop(world.open_watched(&mut watch).unwrap());
+    let at = |wanted| reads.iter().find(|(progress, _)| *progress == wanted).unwrap().1;
+    let before_first_seal = at(Progress::Seal(SealNumber(0))) - at(Progress::Commit(CommitNumber(21)));
+    assert!(before_first_seal < 10, "{before_first_seal} readings for a seal of three commits");
+}
+
+#[test]
 fn a_copy_that_cannot_be_reached_stops_the_writer_and_is_completed_first() {
     let world = World::with_copies(15, 2);
     let mut rig = furnished(&world);
@@ -218,6 +320,36 @@ fn a_copy_that_cannot_be_reached_stops_the_writer_and_is_completed_first() {
         assert!(matches!(again, Committed::Replayed(_)), "{again:?}");
         assert!(world.copies.iter().all(|copy| copy.live() == world.store.live()));
     }
+}
+
+#[test]
+fn a_step_of_the_clock_whose_commit_came_to_nothing_is_journaled_with_the_next() {
+    let world = World::new(16);
+    let mut rig = furnished(&world);
+    world.clock.step(-60_000);
+    let event = || vec![Submission::Event(Event::of_service(EventType::List, "journal", Outcome::Success))];
+    let staged = rig.writers.committer.stage(event()).unwrap();
+    world.store.set_reachable(false);
+    let outcome = staged.publish(&rig.archive);
+    assert!(matches!(outcome, Err(Fault::Retry(Retry::Unreachable))));
+    rig.writers.committer.settle(outcome.as_ref().err()).unwrap();
+    world.store.set_reachable(true);
+    rig.writers.committer.commit(event()).unwrap();
+    let head = rig.archive.index().commit_head().unwrap().unwrap();
+    let bytes = world.store.live()[&layout::commit(head.commit)].clone();
+    let commit = cartulaire_formats::commit::Commit::parse(&bytes).unwrap();
+    let events: Vec<_> = commit.entries.iter().map(|(entry, _)| entry.event).collect();
+    assert_eq!(events, [EventType::ClockAnomaly, EventType::List]);
+}
+
+#[test]
+fn the_container_of_a_conflict_goes_though_nothing_is_committed() {
+    let world = World::new(17);
+    let mut rig = furnished(&world);
+    let kept = world.store.live();
+    let outcome = rig.deposit("kerlouan", "T-1", &[("other.bin", &large()[..1_100_000])]).unwrap();
+    assert!(matches!(outcome, Committed::Conflict(_)));
+    assert_eq!(world.store.live().into_keys().collect::<Vec<_>>(), kept.into_keys().collect::<Vec<_>>());
 }
 
 #[test]

@@ -247,9 +247,13 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The record to apply, the container's parts, the containers that nothing refers to, and what the next commit must
-    /// know.
-    pub(super) fn finish(mut self) -> (CommitRecord, Vec<Bytes>, Vec<String>, Brought) {
+    /// The containers that nothing refers to.
+    pub(super) fn take_orphans(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.orphans)
+    }
+
+    /// The record to apply, the container's parts, and what the next commit must know.
+    pub(super) fn finish(mut self) -> (CommitRecord, Vec<Bytes>, Brought) {
         let mut openings = String::with_capacity(self.openings.len() * 288);
         self.openings.iter().for_each(|opening| opening.encode(&mut openings));
         let mut journal = Vec::with_capacity(self.entries.iter().map(|(_, line)| line.len() + 1).sum());
@@ -282,6 +286,6 @@ impl<'a> Draft<'a> {
             details: self.details,
             direct_sizes: self.direct_sizes,
         };
-        (record, self.tar.parts, self.orphans, self.new)
+        (record, self.tar.parts, self.new)
     }
 }

@@ -69,11 +69,12 @@ impl Index {
         batch.put(Key::seal_head().as_bytes(), record.head.encode());
         batch.put(Key::seal_size(seal).as_bytes(), record.size.encode());
         batch.put(Key::sealed_size(record.size).as_bytes(), seal.encode());
-        let sha512 = record.head.root_sha512.map(|_| EvidenceAlgorithm::Sha512);
-        for algorithm in [EvidenceAlgorithm::Sha256].into_iter().chain(sha512) {
+        let sha256 = (EvidenceAlgorithm::Sha256, &record.head.root_sha256.0[..]);
+        let sha512 = record.head.root_sha512.as_ref().map(|root| (EvidenceAlgorithm::Sha512, &root.0[..]));
+        for (algorithm, root) in [sha256].into_iter().chain(sha512) {
             // A rebuild follows the whole journal first, and may know the token already.
             if !self.is_attested(seal, algorithm)? {
-                batch.put(Key::unattested(seal, algorithm).as_bytes(), []);
+                batch.put(Key::unattested(seal, algorithm).as_bytes(), root);
             }
         }
         Ok(self.db.write(batch)?)

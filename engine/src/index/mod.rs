@@ -226,6 +226,15 @@ impl Index {
         Ok(found)
     }
 
+    /// The root of an evidence tree whose token is not journaled yet, raw; `None` if it is.
+    pub fn unattested_root(
+        &self,
+        seal: SealNumber,
+        algorithm: EvidenceAlgorithm,
+    ) -> Result<Option<Vec<u8>>, IndexError> {
+        Ok(self.db.get(Key::unattested(seal, algorithm).as_bytes())?)
+    }
+
     /// Whether an evidence tree's token is journaled.
     pub fn is_attested(&self, seal: SealNumber, algorithm: EvidenceAlgorithm) -> Result<bool, IndexError> {
         Ok(self.db.get_pinned(Key::attested(seal, algorithm).as_bytes())?.is_some())

@@ -210,7 +210,8 @@ fn certificate(subject_key: &SigningKey, issuer: Option<&SigningKey>, from: &str
     let named = |name| DistinguishedName::new("FR", "Autorité simulée", name).expect("a short name");
     let issuer_key = issuer.unwrap_or(subject_key);
     let built = NewCertificate {
-        serial: &SerialNumber::from_magnitude(&[if issuer.is_some() { 2 } else { 1 }]).expect("positive"),
+        // The root issues both: issuer and serial number name one certificate (RFC 5280 §4.1.2.2).
+        serial: &SerialNumber::from_magnitude(&[if issuer.is_some() { 7 } else { 1 }]).expect("positive"),
         issuer: &named("Racine"),
         issuer_key: &public(issuer_key),
         subject: &named(if issuer.is_some() { "Horodatage" } else { "Racine" }),
