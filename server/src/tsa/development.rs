@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cartulaire_engine::ports::{AuthorityError, Clock, Entropy, TimeStampAuthority};
+use cartulaire_formats::bundle::DEVELOPMENT_POLICY;
 use cartulaire_formats::der::ObjectIdentifier;
 use cartulaire_formats::tsp::{self, Accuracy, FailInfo, IssueError, TimeStampRequest, TokenSigner, TokenTerms};
 use cartulaire_formats::x509::{
@@ -18,9 +19,6 @@ use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{DerSignature, SigningKey};
 
 use crate::secrets::{self, DEVELOPMENT_CA_KEY, DEVELOPMENT_TSU_KEY, SecretError};
-
-/// The policy of its tokens: in the arc that RFC 5612 sets aside for examples, so that no real policy can be meant.
-pub const DEVELOPMENT_POLICY: &str = "1.3.6.1.4.1.32473.1";
 
 /// The root's certificate in the trust folder: what verifiers are given.
 pub const ROOT_CERTIFICATE: &str = "root.pem";

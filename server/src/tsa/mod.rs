@@ -6,5 +6,6 @@
 mod development;
 mod http;
 
-pub use development::{DEVELOPMENT_POLICY, DevelopmentAuthority, DevelopmentError, ROOT_CERTIFICATE};
+pub use cartulaire_formats::bundle::DEVELOPMENT_POLICY;
+pub use development::{DevelopmentAuthority, DevelopmentError, ROOT_CERTIFICATE};
 pub use http::{HttpAuthority, HttpAuthorityError};
