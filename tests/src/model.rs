@@ -4,6 +4,7 @@
 //! nothing else) and against the bytes at rest (every chain holds, every log begins with all the logs before it).
 
 mod at_rest;
+mod audited;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,6 +68,10 @@ pub enum Violation {
     EvidenceLeaves(SealNumber),
     /// A tile or entry bundle is missing or wrong.
     Tile(String),
+    /// The audit found this.
+    Audit(String),
+    /// There is no complete proof, for that reason.
+    NotProven(String, String),
     /// A required copy has not what the deciding site has.
     Copy(String),
 }

@@ -9,7 +9,7 @@ use cartulaire_engine::archive::{Archive, Ports, Progress, Writers};
 use cartulaire_engine::attest::Authorities;
 use cartulaire_engine::commit::{Committed, Event, Submission};
 use cartulaire_engine::fault::Fault;
-use cartulaire_engine::ports::Store;
+use cartulaire_engine::ports::{Clock, Store};
 use cartulaire_engine::receive::Reception;
 use cartulaire_engine::sites::{Site, Sites};
 use cartulaire_formats::journal::{EventType, Outcome, TenantId};
@@ -60,7 +60,7 @@ impl World {
     pub fn new(seed: u64) -> Self {
         let now = "2026-11-24T08:00:00.000Z".parse::<Timestamp>().expect("a time as the archive writes it");
         let truth = Arc::new(SimClock::new(now));
-        let stamper = |name, seed| Arc::new(SimAuthority::new(name, seed, truth.clone()));
+        let stamper = |name, seed| Arc::new(SimAuthority::new(name, seed, truth.clone() as Arc<dyn Clock>));
         Self {
             store: SimStore::new(seed),
             copies: Vec::new(),

@@ -201,6 +201,8 @@ const TENANTS: [&str; 2] = ["kerlouan", "plouider"];
 const COPIES: u64 = 1;
 /// Chance of each fault in bad weather, in ten thousand writes.
 const BAD_WEATHER: u32 = 150;
+/// Bundles that are made and verified at the end of a life.
+const PROOFS: usize = 8;
 /// Openings in a row that bad weather may spoil before it clears.
 const OPENINGS_MAX: usize = 12;
 
@@ -311,8 +313,11 @@ impl Simulation {
 
     /// Ends the process in some way and starts it until it comes up.
     fn restart(&mut self, end: impl FnOnce(&mut World)) -> Result<(), Wrong> {
+        let key = self.rig().archive.key().clone();
         self.rig = None;
         end(&mut self.world);
+        // What is left before anybody repairs it: the audit accepts the crash image as it is.
+        self.model.audit(&self.world, &self.world.store.live(), &key)?;
         self.open()
     }
 
@@ -383,6 +388,9 @@ impl Simulation {
         let committed = self.rig().archive.index().commit_head().map_err(|e| Wrong::NoProgress(e.into()))?;
         while self.rig().attest().map_err(Wrong::NoProgress)? {}
         self.check(false, Depth::Bytes)?;
+        let rig = self.rig.as_ref().expect("open between steps");
+        self.model.audit(&self.world, &self.world.store.live(), rig.archive.key())?;
+        self.model.prove(&self.world, rig, PROOFS)?;
         let site = self.model.site();
         let sealed = site.sealed();
         let attested = site.entries.iter().filter(|entry| entry.event == EventType::SealAttested).count();

@@ -76,6 +76,12 @@ impl AtRest {
         self.checkpoints.last().map_or(0, |(size, _)| size.0)
     }
 
+    /// Every checkpoint seen, as a signed note.
+    #[must_use]
+    pub fn notes(&self) -> &[Bytes] {
+        &self.notes
+    }
+
     /// Whether the object is a tile or bundle that no checkpoint reaches yet: what an interrupted seal leaves.
     #[must_use]
     pub fn is_ahead_of_seal(&self, name: &ObjectName) -> bool {

@@ -14,8 +14,6 @@ use cartulaire_formats::x509::{CertificateKind, DistinguishedName, NewCertificat
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
 
-use super::SimClock;
-
 /// What an authority does wrong. None of its answers may ever be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthorityFault {
@@ -71,7 +69,7 @@ const DAY_MILLIS: i64 = 24 * 3_600 * 1_000;
 /// [`TimeStampAuthority`] with real keys, certificates and signatures, all from a fixed seed.
 pub struct SimAuthority {
     name: String,
-    clock: Arc<SimClock>,
+    clock: Arc<dyn Clock>,
     root: Vec<u8>,
     unit: Unit,
     expired: Unit,
@@ -89,7 +87,7 @@ impl SimAuthority {
     /// - `seed`: 1 to 60; the same seed gives the same keys.
     /// - `clock`: the true time.
     #[must_use]
-    pub fn new(name: &str, seed: u8, clock: Arc<SimClock>) -> Self {
+    pub fn new(name: &str, seed: u8, clock: Arc<dyn Clock>) -> Self {
         let root_key = key(seed);
         let root = certificate(&root_key, None, "2020-01-01T00:00:00Z", "2120-01-01T00:00:00Z");
         let unit = |key_seed: u8, root: &SigningKey, until: &str| {
@@ -112,6 +110,12 @@ impl SimAuthority {
     /// Goes wrong from now on, or is honest again (`None`).
     pub fn set_fault(&self, fault: Option<AuthorityFault>) {
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+
+    /// Its root's certificate, as DER.
+    #[must_use]
+    pub fn root(&self) -> &[u8] {
+        &self.root
     }
 
     /// The authority as an engine is told of it.
