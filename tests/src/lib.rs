@@ -2,6 +2,7 @@
 //! real or scripted, a real engine over simulated ports, and the model that it is held to.
 
 pub mod model;
+pub mod process;
 pub mod rig;
 pub mod scripted_s3;
 pub mod seaweed;
