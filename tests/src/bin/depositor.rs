@@ -5,7 +5,8 @@
 //! - `depositor once FOLDER TRANSFER`: opens, comes to rest, prints `BEGIN`, waits for a line, deposits once, and ends
 //!   without closing anything.
 //! - `depositor make FOLDER PROGRAM`: makes an archive with the service's own program.
-//! - `depositor check FOLDER`: judges the archive by such lines on the standard input.
+//! - `depositor check FOLDER TRANSFER`: judges the archive by such lines on the standard input, says whether that transfer
+//!   is there, and deposits it again.
 
 use std::io::{self, BufRead as _};
 use std::path::{Path, PathBuf};
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
         }
         ["once", folder, transfer] => once(Path::new(folder), transfer),
         ["make", folder, program] => drop(Home::make(&PathBuf::from(program), Path::new(folder))),
-        ["check", folder] => check(Path::new(folder)),
+        ["check", folder, transfer] => check(Path::new(folder), transfer),
         _ => panic!("see the head of this program's source"),
     }
     ExitCode::SUCCESS
@@ -86,7 +87,7 @@ fn come_to_rest(service: &Service) {
     std::thread::sleep(Duration::from_millis(100));
 }
 
-fn check(folder: &Path) {
+fn check(folder: &Path, transfer: &str) {
     let told: Vec<Told> = io::stdin().lines().filter_map(|line| line.expect("text").parse().ok()).collect();
     let mut acknowledged = Vec::new();
     let home = Home::at(folder);
@@ -100,11 +101,18 @@ fn check(folder: &Path) {
             Told::Poisoned => {}
         }
     }
+    let found = service.archive().index().transfer(&tenant(TENANTS[0]), transfer).expect("a sound index");
+    let Told::Acknowledged(again) = client::deposit(&service, &tenant(TENANTS[0]), transfer) else {
+        panic!("{transfer} cannot be deposited again");
+    };
+    assert!(found.is_none_or(|row| row.archive == again.archive), "{transfer}: the archive that was there");
+    acknowledged.push(again);
     let receipts = judge::deposits_stand(service.archive(), &acknowledged);
     let proofs = judge::proofs_hold(&home, &service, &acknowledged);
     let trust = judge::trust(&home, service.archive());
     drop(service);
-    let (commits, entries) = judge::journal_has_no_gap(&home.site());
+    let _: (u64, u64) = judge::journal_has_no_gap(&home.site());
     let report = judge::site_is_accepted(&home, &trust, receipts);
-    println!("{proofs} acknowledged and proven, {commits} commits, {entries} entries, site {:?}", report.result);
+    let found = if found.is_some() { "there" } else { "absent" };
+    println!("{found}, {proofs} proven, site {:?}", report.result);
 }

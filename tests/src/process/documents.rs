@@ -9,13 +9,15 @@ use crate::sim::{Dice, SimEntropy};
 /// The files of a transfer, name and content.
 ///
 /// Of a hundred transfers about seventy have some KiB, twenty have 64 KiB, three are beyond 1 MiB and so get a container
-/// of their own, and seven share an annex with all others, which is stored once.
+/// of their own, and seven share an annex with all others, which is stored once. One whose name begins with `LARGE` is
+/// beyond 1 MiB.
 #[must_use]
 pub fn of(transfer: &str) -> Vec<(String, Vec<u8>)> {
     let seed = seed(transfer);
     let mut dice = Dice::new(seed);
     let small = 1 + dice.below(8 << 10) as usize;
-    match dice.below(100) {
+    let kind = if transfer.starts_with("LARGE") { 90 } else { dice.below(100) };
+    match kind {
         0..70 => vec![("acte.pdf".into(), bytes(seed, small))],
         70..90 => vec![("marche.pdf".into(), bytes(seed, 64 << 10))],
         90..93 => vec![("plan.tif".into(), bytes(seed, (1 << 20) + (64 << 10) + small))],
