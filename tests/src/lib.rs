@@ -3,6 +3,7 @@
 
 pub mod corpus_archive;
 pub mod model;
+pub mod process;
 pub mod rig;
 pub mod scripted_s3;
 pub mod seaweed;
