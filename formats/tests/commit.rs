@@ -1,5 +1,7 @@
 //! A commit by hand, and every way in which one is not sound.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use cartulaire_formats::commit::{self, Commit, CommitError, DirectObject, ObjectMember, Opening, Trailer};
 use cartulaire_formats::container::{self, ContainerError, END, Fault};
 use cartulaire_formats::hash::{Blind, Commitment, Sha256Digest};

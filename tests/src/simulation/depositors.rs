@@ -77,7 +77,8 @@ impl Simulation {
         self.transfers += 1;
         let (owner, transfer) = (self.any_tenant(), format!("T-{}", self.transfers));
         let before = self.world.store.writes().len();
-        let cases: [(&str, fn(&mut PresentedFile), Rule); 4] = [
+        type Spoil = fn(&mut PresentedFile);
+        let cases: [(&str, Spoil, Rule); 4] = [
             ("acte.txt", |file| file.declared_size = Some(1), Rule::Size),
             ("acte.txt", |file| file.declared_sha256 = Some("00".repeat(32).parse().expect("hex")), Rule::Sha256),
             ("a/b.txt", |_| (), Rule::FileName),
