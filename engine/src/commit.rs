@@ -193,6 +193,8 @@ impl Committer {
             });
         }
         if draft.is_empty() {
+            // What came for a transfer that is known has no commit to wait for.
+            sweep(&self.archive, &draft.into_orphans());
             return Ok(Staged { results, work: None });
         }
         let (record, parts, orphans, brought) = draft.finish();

@@ -247,6 +247,11 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// The containers that nothing refers to.
+    pub(super) fn into_orphans(self) -> Vec<String> {
+        self.orphans
+    }
+
     /// The record to apply, the container's parts, the containers that nothing refers to, and what the next commit must
     /// know.
     pub(super) fn finish(mut self) -> (CommitRecord, Vec<Bytes>, Vec<String>, Brought) {
