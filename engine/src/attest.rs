@@ -138,7 +138,7 @@ impl Attester {
                     self.failing.remove(authority.port.name());
                     self.keep_certificates(&token)?;
                     let bytes = Bytes::copy_from_slice(token.as_bytes());
-                    self.archive.sites().create(&name, &[bytes]).map_err(Fault::from)?;
+                    self.archive.sites().create(&name, &[bytes])?;
                     return self.describe(seal, algorithm, &imprint, token.as_bytes());
                 }
                 Err(refusal) => self.note_refusal(authority, seal, &refusal),

@@ -56,8 +56,9 @@ impl Sites {
     /// Creates an object on the deciding site, then on every copy.
     ///
     /// # Errors
-    /// The deciding site's [`CreateError`] as it is; [`CreateError::Unknown`] if a copy failed after the decision.
-    pub fn create(&self, name: &ObjectName, parts: &[Bytes]) -> Result<(), CreateError> {
+    /// The deciding site's [`CreateError`] as its [`Fault`]; after the decision [`Fault::Poisoned`] if a copy failed, or
+    /// [`Fault::Damaged`] if it has other bytes under that name.
+    pub fn create(&self, name: &ObjectName, parts: &[Bytes]) -> Result<(), Fault> {
         self.prepare(name, parts.to_vec())?.publish(self)
     }
 
@@ -79,18 +80,18 @@ impl Sites {
             Err(CreateError::Exists) => return Err(Damage::new(name, DamageKind::Digest).into()),
             outcome => outcome?,
         }
-        Ok(self.create_copies(name, parts)?)
+        self.create_copies(name, parts)
     }
 
-    fn create_copies(&self, name: &ObjectName, parts: &[Bytes]) -> Result<(), CreateError> {
+    fn create_copies(&self, name: &ObjectName, parts: &[Bytes]) -> Result<(), Fault> {
         let mut outcome = Ok(());
         for copy in &self.copies {
             match create_or_same(&*copy.store, name, parts) {
                 Ok(()) => {}
-                Err(CreateError::Exists) => outcome = Err(CreateError::Exists),
+                Err(CreateError::Exists) => outcome = Err(damaged_copy(copy, name)),
                 Err(error) => {
                     tracing::error!(site = copy.name, object = %name, %error, "a required copy was not written");
-                    return Err(CreateError::Unknown);
+                    return Err(Fault::Poisoned);
                 }
             }
         }
@@ -105,10 +106,7 @@ impl Sites {
     pub fn complete(&self, name: &ObjectName) -> Result<(), Fault> {
         for site in &self.copies {
             match copy(&*self.deciding.store, &*site.store, name) {
-                Err(CreateError::Exists) => {
-                    let object = format!("{name} on the site {}", site.name);
-                    return Err(Damage::new(object, DamageKind::Digest).into());
-                }
+                Err(CreateError::Exists) => return Err(damaged_copy(site, name)),
                 outcome => outcome?,
             }
         }
@@ -170,7 +168,7 @@ impl PreparedObject {
     ///
     /// # Errors
     /// As [`Sites::create`].
-    pub fn publish(self, sites: &Sites) -> Result<(), CreateError> {
+    pub fn publish(self, sites: &Sites) -> Result<(), Fault> {
         self.deciding.publish()?;
         sites.create_copies(&self.name, &self.parts)
     }
@@ -204,6 +202,10 @@ impl SitesStaging {
     pub fn publish(self, head: &Bytes) -> Result<(), CreateError> {
         self.stagings.into_iter().try_for_each(|staging| staging.publish(head.clone()))
     }
+}
+
+fn damaged_copy(site: &Site, name: &ObjectName) -> Fault {
+    Damage::new(format!("{name} on the site {}", site.name), DamageKind::Digest).into()
 }
 
 /// Creates an object unless the very same bytes are there already.

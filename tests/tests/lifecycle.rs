@@ -170,3 +170,16 @@ fn a_store_that_lost_its_middle_or_is_older_than_its_copy_is_refused() {
     refused(&mut world, &[checkpoint(1)]);
     refused(&mut world, &[checkpoint(2)]);
 }
+
+#[test]
+fn what_a_conflict_brought_is_swept_at_once() {
+    let world = World::new(8);
+    let mut rig = world.open().unwrap();
+    rig.create_tenant("kerlouan").unwrap();
+    rig.deposit("kerlouan", "T-1", &[("a.txt", b"alpha")]).unwrap();
+    let conflict = rig.deposit("kerlouan", "T-1", &[("plan.bin", &vec![1; 2_000_000])]).unwrap();
+    assert!(matches!(conflict, Committed::Conflict(_)));
+    let image = world.store.live();
+    let left: Vec<_> = image.keys().filter(|name| name.as_str().starts_with("containers/")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
