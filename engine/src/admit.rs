@@ -15,7 +15,7 @@ use cartulaire_formats::journal::TenantId;
 use crate::archive::Archive;
 use crate::bounds::{
     DEPOSIT_FILES_MAX, DEPOSIT_INLINE_BYTES_MAX, FILE_NAME_BYTES_MAX, MEDIA_TYPE_BYTES_MAX, METADATA_BYTES_MAX,
-    METADATA_ENTRIES_MAX, TITLE_BYTES_MAX, TRANSFER_BYTES_MAX,
+    METADATA_ENTRIES_MAX, METADATA_NAME_BYTES_MAX, TITLE_BYTES_MAX, TRANSFER_BYTES_MAX,
 };
 use crate::fault::Fault;
 use crate::receive::{Received, ReceivedContent};
@@ -71,7 +71,7 @@ pub enum Rule {
     FileNameTwice,
     /// A media type is malformed.
     MediaType,
-    /// The metadata are too many, too long, or have control characters in their names.
+    /// The metadata are too many or too long, or one of them has control characters; a value may have several lines.
     Metadata,
     /// The bytes received are not as many as declared.
     Size,
@@ -181,11 +181,11 @@ pub fn fingerprint(descriptor: &AipDescriptor) -> Sha256Digest {
         hasher.update(bytes);
     };
     field(descriptor.title.as_bytes());
+    field(&(descriptor.metadata.len() as u64).to_be_bytes());
     for (name, value) in &descriptor.metadata {
         field(name.as_bytes());
         field(value.as_bytes());
     }
-    field(b"files");
     for file in &descriptor.files {
         field(file.name.as_bytes());
         field(file.media_type.as_bytes());
@@ -303,7 +303,8 @@ fn judge(presented: &Presented) -> Result<(), Rejection> {
     let manifest = presented.manifest.iter().map(|f| (f, "manifest".to_owned()));
     for (file, place) in files.chain(manifest) {
         judge_file(file, &place)?;
-        if !names.insert(file.name.to_lowercase()) {
+        // Up, then down: what folds to one name in either direction is one name (ß and SS, the two small sigmas).
+        if !names.insert(file.name.to_uppercase().to_lowercase()) {
             return reject(Rule::FileNameTwice, &format!("{place}.name"));
         }
     }
@@ -316,7 +317,7 @@ fn judge_metadata(metadata: &BTreeMap<String, String>) -> Result<(), Rejection> 
     if metadata.len() > METADATA_ENTRIES_MAX || bytes > METADATA_BYTES_MAX {
         return reject("metadata".into());
     }
-    match metadata.keys().position(|name| !is_line(name, 1, 200)) {
+    match metadata.iter().position(|(name, value)| !is_line(name, 1, METADATA_NAME_BYTES_MAX) || !is_text(value)) {
         Some(index) => reject(format!("metadata[{index}]")),
         None => Ok(()),
     }
@@ -349,13 +350,36 @@ fn is_line(text: &str, bytes_min: usize, bytes_max: usize) -> bool {
     (bytes_min..=bytes_max).contains(&text.len()) && text.chars().all(plain)
 }
 
+/// Text of any number of lines: no control characters but tabs and the ends of lines.
+fn is_text(text: &str) -> bool {
+    !text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
+}
+
+/// Names of devices on Windows, with any extension.
+const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
+/// Names of devices on Windows when followed by a digit, superscript ones included.
+const NUMBERED_DEVICES: [&str; 2] = ["com", "lpt"];
+
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or(name).trim_end().to_lowercase();
+    let numbered = |device: &str| stem.strip_prefix(device).is_some_and(|rest| is_one_digit(rest));
+    DEVICES.contains(&stem.as_str()) || NUMBERED_DEVICES.into_iter().any(numbered)
+}
+
+fn is_one_digit(text: &str) -> bool {
+    let mut chars = text.chars();
+    let is_digit = chars.next().is_some_and(|c| c.is_ascii_digit() || matches!(c, '¹' | '²' | '³'));
+    is_digit && chars.next().is_none()
+}
+
 /// A name that is a name on every file system that a bundle may be unpacked on, and cannot reverse how it reads.
 fn is_file_name(name: &str) -> bool {
     const FORBIDDEN: [char; 9] = ['/', '\\', ':', '*', '?', '"', '<', '>', '|'];
-    let bidirectional = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let bidirectional =
+        |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let plain = |c: char| !FORBIDDEN.contains(&c) && !bidirectional(c);
     let edges_plain = !name.starts_with(' ') && !name.ends_with([' ', '.']) && name != "." && name != "..";
-    is_line(name, 1, FILE_NAME_BYTES_MAX) && edges_plain && name.chars().all(plain)
+    is_line(name, 1, FILE_NAME_BYTES_MAX) && edges_plain && !is_device(name) && name.chars().all(plain)
 }
 
 /// `type/subtype`, with parameters allowed (RFC 6838 §4.2, RFC 9110 §8.3.1).

@@ -33,6 +33,8 @@ pub const MEDIA_TYPE_BYTES_MAX: usize = 255;
 
 /// Most descriptive metadata of a deposit, and their total length in bytes: the descriptor stays inline.
 pub const METADATA_ENTRIES_MAX: usize = 256;
+/// Longest name of a metadatum in bytes: a label, not a text.
+pub const METADATA_NAME_BYTES_MAX: usize = 200;
 /// See [`METADATA_ENTRIES_MAX`].
 pub const METADATA_BYTES_MAX: usize = 64 << 10;
 

@@ -21,7 +21,26 @@ use crate::seal::Sealer;
 /// Takes the outcome of a submission, on the committer's thread: it must be quick.
 pub type Reply = Box<dyn FnOnce(Result<Committed, Fault>) + Send>;
 
-type Waiting = (Submission, Reply);
+type Waiting = (Submission, Owed);
+
+/// A reply that is surely given: to whoever loses it on the way, by a panic or a thread's end, the outcome is unknown.
+struct Owed(Option<Reply>);
+
+impl Owed {
+    fn give(mut self, outcome: Result<Committed, Fault>) {
+        if let Some(reply) = self.0.take() {
+            reply(outcome);
+        }
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if let Some(reply) = self.0.take() {
+            reply(Err(Fault::Poisoned));
+        }
+    }
+}
 
 /// How far sealing and attesting have come; what waiters watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,16 +78,37 @@ impl Shared {
 
     /// Sleeps until something changes, at most that long.
     fn pause(&self, longest: Duration) {
+        let guard = self.milestones();
         if !self.stopping.load(Ordering::Acquire) {
-            let guard = self.milestones();
             drop(self.changed.wait_timeout(guard, longest));
         }
     }
 
     fn poison(&self, fault: &Fault) {
-        tracing::error!(%fault, "the writer has stopped");
-        self.poisoned.store(true, Ordering::Release);
+        if !self.raise(&self.poisoned) {
+            tracing::error!(%fault, "the writer has stopped");
+        }
+    }
+
+    /// Raises a flag that sleepers watch, and wakes them; returns whether it was up already.
+    fn raise(&self, flag: &AtomicBool) -> bool {
+        // Raised while a sleeper is between looking at the flag and falling asleep, it would not wake it.
+        let held = self.milestones();
+        let was_raised = flag.swap(true, Ordering::AcqRel);
+        drop(held);
         self.changed.notify_all();
+        was_raised
+    }
+}
+
+/// A thread that ends by a panic must not leave callers waiting for ever.
+struct OnPanic<'a>(&'a Shared);
+
+impl Drop for OnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.poison(&Fault::Poisoned);
+        }
     }
 }
 
@@ -107,7 +147,8 @@ impl Service {
         &self.archive
     }
 
-    /// Hands over a submission; `reply` is called once with its outcome, after it is durable.
+    /// Hands over a submission; `reply` is called exactly once with its outcome, after it is durable. It must neither
+    /// panic nor drop the service: it runs on the service's own threads.
     ///
     /// Never blocks: a full queue is answered at once with [`Retry::Busy`].
     pub fn submit(&self, submission: Submission, reply: Reply) {
@@ -115,10 +156,10 @@ impl Service {
             return reply(Err(Fault::Poisoned));
         }
         let queue = self.queue.as_ref().expect("the queue is there until the service is dropped");
-        match queue.try_send((submission, reply)) {
+        match queue.try_send((submission, Owed(Some(reply)))) {
             Ok(()) => {}
-            Err(TrySendError::Full((_, reply))) => reply(Err(Retry::Busy.into())),
-            Err(TrySendError::Disconnected((_, reply))) => reply(Err(Fault::Poisoned)),
+            Err(TrySendError::Full((_, reply))) => reply.give(Err(Retry::Busy.into())),
+            Err(TrySendError::Disconnected((_, reply))) => reply.give(Err(Fault::Poisoned)),
         }
     }
 
@@ -155,8 +196,7 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        self.shared.stopping.store(true, Ordering::Release);
-        self.shared.changed.notify_all();
+        self.shared.raise(&self.shared.stopping);
         self.queue = None;
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
@@ -176,15 +216,6 @@ fn initial_milestones(archive: &Archive) -> Milestones {
 fn spawn(name: &str, shared: &Arc<Shared>, run: impl FnOnce(&Shared) + Send + 'static) -> JoinHandle<()> {
     let shared = Arc::clone(shared);
     let guarded = move || {
-        /// A thread that ends by a panic must not leave callers waiting for ever.
-        struct OnPanic<'a>(&'a Shared);
-        impl Drop for OnPanic<'_> {
-            fn drop(&mut self) {
-                if std::thread::panicking() {
-                    self.0.poison(&Fault::Poisoned);
-                }
-            }
-        }
         let _guard = OnPanic(&shared);
         run(&shared);
     };
@@ -194,22 +225,32 @@ fn spawn(name: &str, shared: &Arc<Shared>, run: impl FnOnce(&Shared) + Send + 's
 
 /// Drafts and prepares each commit while the one before is being published.
 fn run_committer(mut committer: Committer, archive: &Archive, waiting: &Receiver<Waiting>, shared: &Shared) {
-    let (to_publish, staged) = sync_channel::<(Staged, Vec<Reply>)>(0);
+    let (to_publish, staged) = sync_channel::<(Staged, Vec<Owed>)>(0);
     let (published, outcomes) = sync_channel(1);
     std::thread::scope(|scope| {
         scope.spawn(move || publish_all(archive, &staged, &published, shared));
         let mut in_flight = false;
         while let Ok(first) = waiting.recv() {
             let (batch, replies) = take_batch(first, waiting);
+            // What ended while nothing waited is no concern of this batch, but of the chain that it continues.
+            if in_flight && let Some(ended) = ended(&outcomes) {
+                in_flight = false;
+                // A committer that had to stop says so when it is asked to stage.
+                drop(committer.settle(ended.as_ref()));
+            }
             let next = committer.stage(batch);
             let before =
                 if std::mem::take(&mut in_flight) { outcomes.recv().unwrap_or(Some(Fault::Poisoned)) } else { None };
-            let voided = before.is_some();
             let outcome = committer.settle(before.as_ref()).and(next);
-            match outcome {
-                Ok(_) if voided => answer(Err(before.expect("it was void")), replies),
-                Ok(next) => in_flight = to_publish.send((next, replies)).is_ok(),
-                Err(fault) => answer(Err(fault), replies),
+            match (outcome, before) {
+                (Ok(_), Some(before)) => answer(Err(before), replies),
+                (Ok(next), None) => {
+                    in_flight = to_publish.send((next, replies)).is_ok();
+                    if !in_flight {
+                        drop(committer.settle(Some(&Fault::Poisoned)));
+                    }
+                }
+                (Err(fault), _) => answer(Err(fault), replies),
             }
             if committer.is_poisoned() {
                 shared.poison(&Fault::Poisoned);
@@ -219,13 +260,23 @@ fn run_committer(mut committer: Committer, archive: &Archive, waiting: &Receiver
     });
 }
 
+/// How the commit in flight ended, if it has.
+fn ended(outcomes: &Receiver<Option<Fault>>) -> Option<Option<Fault>> {
+    match outcomes.try_recv() {
+        Ok(outcome) => Some(outcome),
+        Err(TryRecvError::Empty) => None,
+        Err(TryRecvError::Disconnected) => Some(Some(Fault::Poisoned)),
+    }
+}
+
 /// Publishes what is staged, answers its depositors, and says how it ended.
 fn publish_all(
     archive: &Archive,
-    staged: &Receiver<(Staged, Vec<Reply>)>,
+    staged: &Receiver<(Staged, Vec<Owed>)>,
     published: &SyncSender<Option<Fault>>,
     shared: &Shared,
 ) {
+    let _guard = OnPanic(shared);
     for (staged, replies) in staged {
         let outcome = staged.publish(archive);
         let fault = outcome.as_ref().err().map(Fault::class);
@@ -239,7 +290,7 @@ fn publish_all(
 }
 
 /// Everything that waits already, within the limits of a commit.
-fn take_batch(first: Waiting, waiting: &Receiver<Waiting>) -> (Vec<Submission>, Vec<Reply>) {
+fn take_batch(first: Waiting, waiting: &Receiver<Waiting>) -> (Vec<Submission>, Vec<Owed>) {
     let mut bytes = first.0.inline_bytes();
     let (mut batch, mut replies) = (vec![first.0], vec![first.1]);
     while batch.len() < COMMIT_SUBMISSIONS_MAX && bytes < COMMIT_BYTES_MAX {
@@ -255,16 +306,15 @@ fn take_batch(first: Waiting, waiting: &Receiver<Waiting>) -> (Vec<Submission>, 
     (batch, replies)
 }
 
-fn answer(outcome: Result<Vec<Committed>, Fault>, replies: Vec<Reply>) {
+fn answer(outcome: Result<Vec<Committed>, Fault>, replies: Vec<Owed>) {
     match outcome {
-        Ok(results) => replies.into_iter().zip(results).for_each(|(reply, result)| reply(Ok(result))),
-        Err(Fault::Retry(retry)) => replies.into_iter().for_each(|reply| reply(Err(retry.into()))),
-        Err(_) => replies.into_iter().for_each(|reply| reply(Err(Fault::Poisoned))),
+        Ok(results) => replies.into_iter().zip(results).for_each(|(reply, result)| reply.give(Ok(result))),
+        Err(Fault::Retry(retry)) => replies.into_iter().for_each(|reply| reply.give(Err(retry.into()))),
+        Err(_) => replies.into_iter().for_each(|reply| reply.give(Err(Fault::Poisoned))),
     }
 }
 
 fn run_sealer(mut sealer: Sealer, period: Duration, shared: &Shared) {
-    let step = period.min(Duration::from_secs(1));
     while !shared.poisoned.load(Ordering::Acquire) {
         let stopping = shared.stopping.load(Ordering::Acquire);
         if sealer.is_due() {
@@ -278,14 +328,14 @@ fn run_sealer(mut sealer: Sealer, period: Duration, shared: &Shared) {
         if stopping {
             return;
         }
-        sleep_unless_stopping(shared, step);
+        sleep_unless_stopping(shared, period);
     }
 }
 
-/// Sleeps for a whole step whatever the other threads report, but not beyond a stop.
-fn sleep_unless_stopping(shared: &Shared, step: Duration) {
+/// Sleeps that long whatever the other threads report, but not beyond a stop.
+fn sleep_unless_stopping(shared: &Shared, longest: Duration) {
     let stopped = |_: &mut Milestones| !shared.stopping.load(Ordering::Acquire);
-    drop(shared.changed.wait_timeout_while(shared.milestones(), step, stopped));
+    drop(shared.changed.wait_timeout_while(shared.milestones(), longest, stopped));
 }
 
 /// The pause after an authority failed, doubled each time up to the longest.
@@ -309,7 +359,7 @@ fn run_attester(mut attester: Attester, archive: &Archive, queue: &SyncSender<Wa
         let outcome = attester.attest(seal, algorithm).and_then(|event| journal(queue, event));
         for event in attester.take_events() {
             // What finds the queue full is in the logs; the authority's next failure is journaled again.
-            drop(queue.try_send((Submission::Event(event), Box::new(|_| ()))));
+            drop(queue.try_send((Submission::Event(event), Owed(None))));
         }
         match outcome {
             Ok(()) => {
@@ -329,8 +379,8 @@ fn run_attester(mut attester: Attester, archive: &Archive, queue: &SyncSender<Wa
 /// Journals an event and waits until it is durable.
 fn journal(queue: &SyncSender<Waiting>, event: Event) -> Result<(), Fault> {
     let (sender, receiver) = sync_channel(1);
-    let reply = Box::new(move |outcome| drop(sender.send(outcome)));
-    queue.send((Submission::Event(event), reply)).map_err(|_| Fault::Poisoned)?;
+    let reply: Reply = Box::new(move |outcome| drop(sender.send(outcome)));
+    queue.send((Submission::Event(event), Owed(Some(reply)))).map_err(|_| Fault::Poisoned)?;
     receiver.recv().unwrap_or(Err(Fault::Poisoned)).map(|_| ())
 }
 

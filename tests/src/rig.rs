@@ -157,6 +157,51 @@ pub fn tenant(id: &str) -> TenantId {
     id.parse().expect("a tenant's identifier")
 }
 
+/// Receives and admits a deposit, from any thread, with each file changed before it is judged.
+///
+/// # Errors
+/// Those of reception and admission.
+pub fn admit(
+    archive: &Arc<Archive>,
+    id: &str,
+    transfer: &str,
+    files: &[File<'_>],
+    change: impl Fn(&mut PresentedFile),
+) -> Result<Result<Admitted, Rejection>, Fault> {
+    let mut presented = Vec::new();
+    for (name, content) in files {
+        let mut file = receive(archive, name, content)?;
+        change(&mut file);
+        presented.push(file);
+    }
+    archive.admit(Presented {
+        tenant: tenant(id),
+        agent: "key:test".into(),
+        transfer: transfer.into(),
+        title: format!("Transfer {transfer}"),
+        metadata: BTreeMap::new(),
+        files: presented,
+        manifest: None,
+    })
+}
+
+/// Receives a file in pieces.
+///
+/// # Errors
+/// Those of reception.
+pub fn receive(archive: &Arc<Archive>, name: &str, content: &[u8]) -> Result<PresentedFile, Fault> {
+    let mut reception = Reception::new(Arc::clone(archive), false);
+    content.chunks(100_000).try_for_each(|chunk| reception.write(chunk)).map_err(Fault::before_commit)?;
+    Ok(PresentedFile {
+        name: name.into(),
+        media_type: "application/octet-stream".into(),
+        declared_sha256: None,
+        declared_sha512: None,
+        declared_size: None,
+        received: reception.finish().map_err(Fault::before_commit)?,
+    })
+}
+
 impl Rig {
     /// Creates a tenant.
     ///
@@ -194,34 +239,7 @@ impl Rig {
         files: &[File<'_>],
         change: impl Fn(&mut PresentedFile),
     ) -> Result<Result<Admitted, Rejection>, Fault> {
-        let mut presented = Vec::new();
-        for (name, content) in files {
-            let mut file = self.receive(name, content)?;
-            change(&mut file);
-            presented.push(file);
-        }
-        self.archive.admit(Presented {
-            tenant: tenant(id),
-            agent: "key:test".into(),
-            transfer: transfer.into(),
-            title: format!("Transfer {transfer}"),
-            metadata: BTreeMap::new(),
-            files: presented,
-            manifest: None,
-        })
-    }
-
-    fn receive(&self, name: &str, content: &[u8]) -> Result<PresentedFile, Fault> {
-        let mut reception = Reception::new(Arc::clone(&self.archive), false);
-        content.chunks(100_000).try_for_each(|chunk| reception.write(chunk)).map_err(Fault::before_commit)?;
-        Ok(PresentedFile {
-            name: name.into(),
-            media_type: "application/octet-stream".into(),
-            declared_sha256: None,
-            declared_sha512: None,
-            declared_size: None,
-            received: reception.finish().map_err(Fault::before_commit)?,
-        })
+        admit(&self.archive, id, transfer, files, change)
     }
 
     /// Asks for a token over the oldest evidence tree that has none, and journals what came of it; `false` if all have.
