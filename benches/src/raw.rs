@@ -36,9 +36,9 @@ pub fn round(place: &Workspace, payloads: &Payloads, depositors: usize, length: 
         body.extend_from_slice(rest);
         assert_eq!(digests.size, body.len() as u64);
         let (answer, answered) = sync_channel(1);
-        let lost = |_| BenchError::Io(std::io::ErrorKind::BrokenPipe.into());
-        queue.send((body.into(), answer)).map_err(|e| lost(drop(e)))?;
-        answered.recv().map_err(|e| lost(drop(e)))
+        let lost = || BenchError::Io(std::io::ErrorKind::BrokenPipe.into());
+        queue.send((body.into(), answer)).map_err(|_| lost())?;
+        answered.recv().map_err(|_| lost())
     });
     drop(queue);
     writer.join().expect("the raw writer does not panic")?;
@@ -61,7 +61,7 @@ fn write_all(mut file: File, waiting: &Receiver<Waiting>) -> Result<(), BenchErr
             IoSlice::advance_slices(&mut rest, written);
         }
         file.sync_data()?;
-        batch.into_iter().for_each(|(_, answer)| drop(answer.send(())));
+        batch.into_iter().for_each(|(_, answer)| answer.send(()).unwrap_or(()));
     }
     Ok(())
 }

@@ -362,7 +362,7 @@ const NUMBERED_DEVICES: [&str; 2] = ["com", "lpt"];
 
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or(name).trim_end().to_lowercase();
-    let numbered = |device: &str| stem.strip_prefix(device).is_some_and(|rest| is_one_digit(rest));
+    let numbered = |device: &str| stem.strip_prefix(device).is_some_and(is_one_digit);
     DEVICES.contains(&stem.as_str()) || NUMBERED_DEVICES.into_iter().any(numbered)
 }
 
