@@ -44,8 +44,8 @@ enum Fate {
     NotAttested,
     /// The audit does not take the bundle for proof.
     NotProven,
-    /// The bundle's own script, with openssl, found a fault.
-    ScriptFailed,
+    /// The bundle's own script, with openssl, found this fault first.
+    ScriptFailed(String),
     /// The bytes read back are others.
     Differs,
     /// The engine failed.
@@ -60,7 +60,7 @@ impl fmt::Display for Fate {
             Self::NotOfIndex => f.write_str("not what the index says"),
             Self::NotAttested => f.write_str("not attested"),
             Self::NotProven => f.write_str("not proven"),
-            Self::ScriptFailed => f.write_str("verifier.sh fails"),
+            Self::ScriptFailed(line) => write!(f, "verifier.sh: {line}"),
             Self::Differs => f.write_str("reads back differently"),
             Self::Failed(why) => write!(f, "failed: {why}"),
         }
@@ -238,10 +238,14 @@ fn run_script(archive: &CorpusArchive, place: &Path, root: &Path, proof: &Proof)
     archive.archive().write_bundle_folder(proof, &folder).map_err(|error| failed(&error))?;
     let mut script = Command::new("sh");
     script.arg("data/verifier.sh").arg(root).current_dir(&folder);
-    let status = script.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let status = status.map_err(|error| failed(&error))?;
+    let output = script.stdin(Stdio::null()).stderr(Stdio::null()).output().map_err(|error| failed(&error))?;
     std::fs::remove_dir_all(&folder).map_err(|error| failed(&error))?;
-    if status.success() { Ok(()) } else { Err(Fate::ScriptFailed) }
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stdout);
+    let fault = said.lines().find(|line| line.starts_with("ECHEC")).unwrap_or("no word");
+    Err(Fate::ScriptFailed(fault.to_owned()))
 }
 
 fn read_back(archive: &CorpusArchive, row: &IndexRow, proof: &Proof) -> Result<(), Fate> {
