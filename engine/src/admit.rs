@@ -274,7 +274,7 @@ impl Archive {
             }
             ReceivedContent::Staged(staging) => {
                 let member = cartulaire_formats::commit::object_member(tenant, &digests.sha256);
-                let mtime = self.clock().now().unix_seconds() as u64;
+                let mtime = container::mtime(self.clock().now());
                 let head = container::streamed_head(&member, digests.size, mtime);
                 let head = head.expect("tenant and digest make a member's name, and no body outgrows a tar member");
                 let container = staging.name().to_string();

@@ -11,7 +11,7 @@
 mod head;
 mod read;
 
-pub use head::{HeadError, MemberName, NameError, member_head, streamed_head};
+pub use head::{HeadError, MemberName, NameError, member_head, mtime, streamed_head};
 pub use read::{ContainerError, Fault, Member, MemberHead, ReadError, Scanner, members};
 
 /// Bytes of a tar block.

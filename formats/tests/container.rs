@@ -7,6 +7,7 @@ use std::process::Command;
 
 use cartulaire_formats::bounds::CONTAINER_MEMBERS_MAX;
 use cartulaire_formats::container::*;
+use cartulaire_formats::time::Timestamp;
 use proptest::prelude::*;
 
 const MTIME: u64 = 1_793_000_000;
@@ -116,6 +117,8 @@ fn heads_that_cannot_be_made() {
     assert_eq!(streamed_head("a", (1 << 62) + 1, 0), Err(HeadError::Size { size: (1 << 62) + 1 }));
     assert_eq!(member_head("a", 0, 1 << 33), Err(HeadError::Mtime { mtime: 1 << 33 }));
     assert_eq!(streamed_head("a", 0, 1 << 33), Err(HeadError::Mtime { mtime: 1 << 33 }));
+    assert_eq!(mtime(Timestamp::MAX), (1 << 33) - 1);
+    assert_eq!(mtime("2026-11-24T08:00:00.999Z".parse().unwrap()), 1_795_507_200);
     assert!(member_head(&"x".repeat(100), (1 << 33) - 1, (1 << 33) - 1).is_ok());
 }
 

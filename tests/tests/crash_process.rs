@@ -4,6 +4,8 @@
 //! A run without settings kills a few times. `CARTULAIRE_KILLS=300` asks for as many, `CARTULAIRE_KILL_SEED` for the
 //! moments of an earlier run: each prints its seed. Moments are exact to what the scheduler makes of them.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;

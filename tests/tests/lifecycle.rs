@@ -4,8 +4,10 @@ use bytes::Bytes;
 use cartulaire_engine::archive::Progress;
 use cartulaire_engine::commit::{Committed, Event, Submission};
 use cartulaire_engine::fault::{DamageKind, Fault, Retry};
+use cartulaire_engine::ports::Clock as _;
 use cartulaire_formats::journal::{EventType, Outcome};
 use cartulaire_formats::layout::{self, CommitNumber, ObjectName, SealNumber};
+use cartulaire_formats::time::Timestamp;
 use cartulaire_tests::rig::{World, tenant};
 use cartulaire_tests::sim::{AuthorityFault, SimStore};
 
@@ -182,4 +184,24 @@ fn what_a_conflict_brought_is_swept_at_once() {
     let image = world.store.live();
     let left: Vec<_> = image.keys().filter(|name| name.as_str().starts_with("containers/")).collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_clock_at_the_end_of_all_time_keeps_no_deposit_from_being_made_and_read() {
+    let world = World::new(5);
+    world.pass(Timestamp::MAX.unix_millis() - world.clock.now().unix_millis());
+    let mut rig = world.open().unwrap();
+    rig.create_tenant("kerlouan").unwrap();
+    let large = vec![7; 2_000_000];
+    let outcome = rig.deposit("kerlouan", "T-1", &[("acte.txt", b"deliberation"), ("plan.bin", &large)]).unwrap();
+    let Committed::Deposit(deposit) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(deposit.entry.time, Timestamp::MAX);
+    rig.writers.sealer.seal().unwrap().unwrap();
+    drop(rig);
+    let rig = world.open().unwrap();
+    let kerlouan = tenant("kerlouan");
+    for (file, content) in deposit.descriptor.files.iter().zip([&b"deliberation"[..], &large]) {
+        let read = rig.archive.open_file(&kerlouan, file).unwrap().range(0..content.len() as u64).unwrap();
+        assert!(read == content, "{}", file.name);
+    }
 }

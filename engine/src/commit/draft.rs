@@ -104,7 +104,7 @@ impl<'a> Draft<'a> {
             orphans: Vec::new(),
             descriptors: HashMap::new(),
             details: HashMap::new(),
-            tar: Tar { parts: Vec::new(), offset: 0, mtime: time.unix_seconds() as u64 },
+            tar: Tar { parts: Vec::new(), offset: 0, mtime: container::mtime(time) },
         }
     }
 

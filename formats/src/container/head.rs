@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{BLOCK, STREAMED_HEAD};
 use crate::bounds::{MEMBER_NAME_BYTES_MAX, MEMBER_SIZE_MAX, USTAR_SIZE_LIMIT};
+use crate::time::Timestamp;
 
 /// A name that no member may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -91,6 +92,13 @@ pub enum HeadError {
         /// The time, in seconds since the Unix epoch.
         mtime: u64,
     },
+}
+
+/// The modification time that members made at `time` bear: its second since the Unix epoch, or the last second that an
+/// ustar head can write (2242-03-16T12:56:31Z) if that is earlier. Entries and trailers bear the time itself.
+#[must_use]
+pub fn mtime(time: Timestamp) -> u64 {
+    u64::try_from(time.unix_seconds()).map_or(0, |seconds| seconds.min(OCTAL_11_MAX))
 }
 
 /// Largest value of an ustar number field of eleven octal digits.
