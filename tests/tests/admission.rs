@@ -1,5 +1,7 @@
 //! Every rule of admission, broken and just kept: the rejection names the rule and the place.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use std::collections::BTreeMap;
 
 use cartulaire_engine::admit::{Presented, PresentedFile, Rejection, Rule};

@@ -1,5 +1,7 @@
 //! One identifier, one archive: whatever was sent under it, however often, whenever the second one comes.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use cartulaire_engine::commit::{Committed, Submission};
 use cartulaire_formats::aip::ArchiveId;
 use cartulaire_tests::rig::{Rig, World, tenant};

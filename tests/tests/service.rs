@@ -1,5 +1,7 @@
 //! The engine running on its threads: everybody is answered once, with the truth, whatever ends first.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, channel};
