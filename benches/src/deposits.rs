@@ -28,6 +28,9 @@ use crate::report::{Promise, Report, Row};
 use crate::statistics::{Figure, Round};
 use crate::workspace::{BenchError, Workspace};
 
+/// The tenant that deposits.
+pub const TENANT: &str = "rennes";
+
 /// Measures every number of depositors with every size.
 pub fn run(options: &Options, place: &Workspace, report: &mut Report) -> Result<(), BenchError> {
     for size_kib in options.sizes_kib() {
@@ -67,7 +70,8 @@ fn measure(
     Ok(())
 }
 
-fn round(place: &Workspace, payloads: &Payloads, depositors: usize, length: Duration) -> Result<Round, BenchError> {
+/// One round in process.
+pub fn round(place: &Workspace, payloads: &Payloads, depositors: usize, length: Duration) -> Result<Round, BenchError> {
     let folder = place.folder()?;
     let bench = Bench::open(folder.path(), Authorities::default(), Duration::from_secs(3600))?;
     closed_loop(depositors, length, || bench.deposit(payloads).map(drop))
@@ -76,7 +80,7 @@ fn round(place: &Workspace, payloads: &Payloads, depositors: usize, length: Dura
 /// An archive in a folder, served, with one tenant.
 pub struct Bench {
     /// The running engine.
-    pub service: Service,
+    pub service: Arc<Service>,
     tenant: TenantId,
     transfers: AtomicU64,
 }
@@ -93,12 +97,12 @@ impl Bench {
             authorities,
         };
         let (archive, writers) = Archive::open(ports, &folder.join("index"), &mut |_| ())?;
-        let service = Service::start(archive, writers, seal_period);
-        let tenant: TenantId = "rennes".parse().expect("a tenant's identifier");
+        let service = Arc::new(Service::start(archive, writers, seal_period));
+        let tenant: TenantId = TENANT.parse().expect("a tenant's identifier");
         let event = Event {
             tenant: tenant.clone(),
             agent: "operator".into(),
-            subject: "tenant:rennes".into(),
+            subject: format!("tenant:{TENANT}"),
             event: EventType::TenantCreated,
             outcome: Outcome::Success,
             facts: BTreeMap::new(),

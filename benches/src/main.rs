@@ -5,8 +5,11 @@
 
 mod closed_loop;
 mod deposits;
+mod http;
+mod naive;
 mod options;
 mod payload;
+mod proofs;
 mod raw;
 mod report;
 mod statistics;
@@ -34,6 +37,15 @@ fn run(options: &Options, report: &mut Report) -> Result<(), workspace::BenchErr
     report.note(&format!("in {}, a file system of type {}", place.path().display(), place.file_system()));
     if options.wants("deposits") {
         deposits::run(options, &place, report)?;
+    }
+    if options.wants("http") {
+        http::run(options, &place, report)?;
+    }
+    if options.wants("proofs") {
+        proofs::run(options, &place, report)?;
+    }
+    if options.wants("naive") {
+        naive::run(options, &place, report)?;
     }
     Ok(())
 }

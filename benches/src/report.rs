@@ -20,6 +20,8 @@ pub struct Promise {
 impl Promise {
     /// Durable and in the chain of commits when answered; proof and token follow.
     pub const COMMITTED: Self = Self { acked_durable: true, chained: true, proof_ready: false, stamped: false };
+    /// Durable, in the log, provable and time-stamped.
+    pub const STAMPED: Self = Self { acked_durable: true, chained: true, proof_ready: true, stamped: true };
     /// Durable and nothing else.
     pub const DURABLE: Self = Self { acked_durable: true, chained: false, proof_ready: false, stamped: false };
 }

@@ -16,6 +16,8 @@ pub enum BenchError {
     Site(OpenError),
     /// The engine.
     Engine(Fault),
+    /// Somebody answered something else than what was measured for.
+    Answer(String),
 }
 
 impl std::fmt::Display for BenchError {
@@ -25,6 +27,7 @@ impl std::fmt::Display for BenchError {
             Self::InMemory => f.write_str("the folder lies in memory; choose one on a disk with --dir"),
             Self::Site(error) => error.fmt(f),
             Self::Engine(fault) => fault.fmt(f),
+            Self::Answer(text) => f.write_str(text),
         }
     }
 }
