@@ -312,7 +312,7 @@ impl Cell {
         let expected = match answer {
             Ok(()) => self.is_harmless(step, write),
             Err(Fault::Retry(_)) => is_container || (is_refusal && is_before_decision),
-            Err(Fault::Poisoned) => !is_container && !(is_refusal && is_before_decision),
+            Err(Fault::Poisoned) => !(is_container || is_refusal && is_before_decision),
             Err(_) => false,
         };
         match answer {
