@@ -106,10 +106,10 @@ fn a_text_that_nothing_trusts_stops_nobody_and_a_key_that_was_edited_is_named() 
     let rig = world.open().unwrap();
     let name = layout::log_vkey(u32::from_be_bytes(rig.archive.key().id().0));
     drop(rig);
-    for site in world.sites() {
+    for (site, place) in world.sites().zip(["", " on the site copy-0"]) {
         let sound = site.live()[&name].clone();
         site.edit(&name, Some(Bytes::from_static(b"another key\n")));
-        assert_eq!(damage(world.open()), Damage { object: name.to_string(), kind: DamageKind::Digest });
+        assert_eq!(damage(world.open()), Damage { object: format!("{name}{place}"), kind: DamageKind::Digest });
         site.edit(&name, Some(sound));
     }
     assert!(world.open().is_ok());
