@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use cartulaire_formats::layout::SealNumber;
+use cartulaire_formats::layout::{EvidenceAlgorithm, SealNumber};
 
 use crate::archive::{Archive, Writers};
 use crate::attest::Attester;
@@ -209,8 +209,7 @@ impl Drop for Service {
 fn initial_milestones(archive: &Archive) -> Milestones {
     let sealed_size = archive.edge().size().0;
     let seals = archive.index().seal_head().ok().flatten().map_or(0, |head| head.seal.0 + 1);
-    let oldest = archive.index().unattested(1).ok().and_then(|list| list.first().copied());
-    Milestones { sealed_size, attested_seals: oldest.map_or(seals, |(seal, _)| seal.0) }
+    Milestones { sealed_size, attested_seals: oldest_unattested(archive).map_or(seals, |seal| seal.0) }
 }
 
 fn spawn(name: &str, shared: &Arc<Shared>, run: impl FnOnce(&Shared) + Send + 'static) -> JoinHandle<()> {
@@ -338,6 +337,9 @@ fn sleep_unless_stopping(shared: &Shared, longest: Duration) {
     drop(shared.changed.wait_timeout_while(shared.milestones(), longest, stopped));
 }
 
+/// The evidence trees that may have to be attested.
+const ALGORITHMS: [EvidenceAlgorithm; 2] = [EvidenceAlgorithm::Sha256, EvidenceAlgorithm::Sha512];
+
 /// The pause after an authority failed, doubled each time up to the longest.
 const ATTEST_PAUSE: Duration = Duration::from_millis(500);
 /// An authority that is down for hours is asked again this often.
@@ -345,33 +347,85 @@ const ATTEST_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// How long the attester sleeps when it has nothing to do and nobody wakes it.
 const ATTEST_IDLE: Duration = Duration::from_millis(250);
 
-fn run_attester(mut attester: Attester, archive: &Archive, queue: &SyncSender<Waiting>, shared: &Shared) {
-    let mut pause = ATTEST_PAUSE;
-    while !shared.stopping.load(Ordering::Acquire) && !shared.poisoned.load(Ordering::Acquire) {
-        let oldest = match archive.index().unattested(1) {
-            Ok(list) => list.first().copied(),
-            Err(error) => return shared.poison(&error.into()),
-        };
-        let Some((seal, algorithm)) = oldest else {
-            shared.pause(ATTEST_IDLE);
-            continue;
-        };
-        let outcome = attester.attest(seal, algorithm).and_then(|event| journal(queue, event));
-        for event in attester.take_events() {
-            // What finds the queue full is in the logs; the authority's next failure is journaled again.
-            drop(queue.try_send((Submission::Event(event), Owed(None))));
+/// One tree's seals, attested in their order.
+struct Turn {
+    algorithm: EvidenceAlgorithm,
+    /// Seals before this one are done, or damaged: those are left to the audit.
+    from: SealNumber,
+    /// The pause after the next failure.
+    pause: Duration,
+    /// Not to be tried before: its authorities failed.
+    not_before: Option<Instant>,
+}
+
+impl Turn {
+    fn new(algorithm: EvidenceAlgorithm) -> Self {
+        Self { algorithm, from: SealNumber(0), pause: ATTEST_PAUSE, not_before: None }
+    }
+
+    /// Attests the tree's oldest seal, if it has one and may try; returns whether it came further.
+    fn step(&mut self, desk: &mut Desk<'_>) -> Result<bool, Fault> {
+        if self.not_before.is_some_and(|instant| Instant::now() < instant) {
+            return Ok(false);
         }
-        match outcome {
+        let Some(seal) = desk.archive.index().oldest_unattested(self.algorithm, self.from)? else { return Ok(false) };
+        let algorithm = self.algorithm;
+        match desk.attest(seal, algorithm) {
             Ok(()) => {
-                pause = ATTEST_PAUSE;
-                note_attested(archive, shared, seal);
+                (self.pause, self.not_before) = (ATTEST_PAUSE, None);
+                Ok(true)
             }
-            Err(Fault::Poisoned) => return shared.poison(&Fault::Poisoned),
-            Err(fault) => {
-                tracing::warn!(%seal, %algorithm, %fault, "no time-stamp yet; deposits go on");
-                sleep_unless_stopping(shared, pause);
-                pause = ATTEST_PAUSE_MAX.min(pause * 2);
+            Err(Fault::Damaged(damage)) => {
+                tracing::error!(%seal, %algorithm, %damage, "this seal cannot be time-stamped; run the audit");
+                self.from = seal.next();
+                Ok(true)
             }
+            Err(Fault::Retry(retry)) => {
+                tracing::warn!(%seal, %algorithm, %retry, "no time-stamp yet; deposits go on");
+                self.not_before = Some(Instant::now() + self.pause);
+                self.pause = ATTEST_PAUSE_MAX.min(self.pause * 2);
+                Ok(false)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+}
+
+/// What attesting needs at hand.
+struct Desk<'a> {
+    attester: Attester,
+    archive: &'a Archive,
+    queue: &'a SyncSender<Waiting>,
+    shared: &'a Shared,
+}
+
+impl Desk<'_> {
+    fn attest(&mut self, seal: SealNumber, algorithm: EvidenceAlgorithm) -> Result<(), Fault> {
+        let outcome = self.attester.attest(seal, algorithm).and_then(|event| journal(self.queue, event));
+        for event in self.attester.take_events() {
+            // What finds the queue full is in the logs; the authority's next failure is journaled again.
+            drop(self.queue.try_send((Submission::Event(event), Owed(None))));
+        }
+        outcome?;
+        note_attested(self.archive, self.shared, seal);
+        Ok(())
+    }
+}
+
+/// An authority that is down for one tree, or a damaged seal, delays nothing else.
+fn run_attester(attester: Attester, archive: &Archive, queue: &SyncSender<Waiting>, shared: &Shared) {
+    let mut turns = ALGORITHMS.map(Turn::new);
+    let mut desk = Desk { attester, archive, queue, shared };
+    while !shared.stopping.load(Ordering::Acquire) && !shared.poisoned.load(Ordering::Acquire) {
+        let mut progress = false;
+        for turn in &mut turns {
+            match turn.step(&mut desk) {
+                Ok(came_further) => progress |= came_further,
+                Err(fault) => return shared.poison(&fault),
+            }
+        }
+        if !progress {
+            shared.pause(ATTEST_IDLE);
         }
     }
 }
@@ -385,7 +439,12 @@ fn journal(queue: &SyncSender<Waiting>, event: Event) -> Result<(), Fault> {
 }
 
 fn note_attested(archive: &Archive, shared: &Shared, seal: SealNumber) {
-    let oldest = archive.index().unattested(1).ok().and_then(|list| list.first().copied());
-    let attested = oldest.map_or(seal.0 + 1, |(oldest, _)| oldest.0);
+    let attested = oldest_unattested(archive).map_or(seal.0 + 1, |oldest| oldest.0);
     shared.advance(|m| m.attested_seals = m.attested_seals.max(attested));
+}
+
+/// The oldest seal that lacks a token in any tree.
+fn oldest_unattested(archive: &Archive) -> Option<SealNumber> {
+    let oldest = |algorithm| archive.index().oldest_unattested(algorithm, SealNumber(0)).ok().flatten();
+    ALGORITHMS.into_iter().filter_map(oldest).min()
 }

@@ -214,7 +214,23 @@ impl Index {
         self.row(&Key::seal_size(seal))
     }
 
-    /// The oldest evidence trees whose token is not journaled yet, at most `limit`.
+    /// The oldest seal from `from` on whose evidence tree of that algorithm has no journaled token.
+    pub fn oldest_unattested(
+        &self,
+        algorithm: EvidenceAlgorithm,
+        from: SealNumber,
+    ) -> Result<Option<SealNumber>, IndexError> {
+        let prefix = Key::unattested_of(algorithm);
+        let start = Key::unattested(from, algorithm);
+        let mut items = self.db.iterator(IteratorMode::From(start.as_bytes(), Direction::Forward));
+        let Some(item) = items.next() else { return Ok(None) };
+        let (key, _) = item?;
+        let Some(seal) = key.strip_prefix(prefix.as_bytes()) else { return Ok(None) };
+        let seal = seal.try_into().map_err(|_| IndexError::Malformed)?;
+        Ok(Some(SealNumber(u64::from_be_bytes(seal))))
+    }
+
+    /// Evidence trees whose token is not journaled yet, by algorithm and then by age, at most `limit`.
     pub fn unattested(&self, limit: usize) -> Result<Vec<(SealNumber, EvidenceAlgorithm)>, IndexError> {
         let prefix = Key::unattested_all();
         let mut found = Vec::new();

@@ -82,12 +82,13 @@ impl Key {
         Self::new(b'u', &[])
     }
 
+    /// The algorithm before the seal: an authority that is down for one tree must not hide the other tree's seals.
+    pub(super) fn unattested_of(algorithm: EvidenceAlgorithm) -> Self {
+        Self::new(b'u', &[&[algorithm_byte(algorithm)]])
+    }
+
     pub(super) fn unattested(seal: SealNumber, algorithm: EvidenceAlgorithm) -> Self {
-        let algorithm = match algorithm {
-            EvidenceAlgorithm::Sha256 => 0,
-            EvidenceAlgorithm::Sha512 => 1,
-        };
-        Self::new(b'u', &[&seal.0.to_be_bytes(), &[algorithm]])
+        Self::unattested_of(algorithm).with(&seal.0.to_be_bytes())
     }
 
     pub(super) fn attested(seal: SealNumber, algorithm: EvidenceAlgorithm) -> Self {
@@ -100,12 +101,19 @@ impl Key {
     }
 }
 
+fn algorithm_byte(algorithm: EvidenceAlgorithm) -> u8 {
+    match algorithm {
+        EvidenceAlgorithm::Sha256 => 0,
+        EvidenceAlgorithm::Sha512 => 1,
+    }
+}
+
 pub(super) fn parse_unattested(rest: &[u8]) -> Option<(SealNumber, EvidenceAlgorithm)> {
-    let (seal, algorithm) = rest.split_at_checked(8)?;
+    let (algorithm, seal) = rest.split_first()?;
     let seal = SealNumber(u64::from_be_bytes(seal.try_into().ok()?));
     match algorithm {
-        [0] => Some((seal, EvidenceAlgorithm::Sha256)),
-        [1] => Some((seal, EvidenceAlgorithm::Sha512)),
+        0 => Some((seal, EvidenceAlgorithm::Sha256)),
+        1 => Some((seal, EvidenceAlgorithm::Sha512)),
         _ => None,
     }
 }
