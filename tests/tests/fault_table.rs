@@ -4,6 +4,7 @@
 //! Each cell ends with the scenario done, whatever came between; a cell that fails prints the line that replays it.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
@@ -230,7 +231,8 @@ impl From<Violation> for StepError {
 }
 
 fn large() -> Vec<u8> {
-    (0..1_100_000_u32).map(|i| (i / 7) as u8).collect()
+    static LARGE: LazyLock<Vec<u8>> = LazyLock::new(|| (0..1_100_000_u32).map(|i| (i / 7) as u8).collect());
+    LARGE.clone()
 }
 
 impl Cell {
@@ -312,7 +314,7 @@ impl Cell {
         let expected = match answer {
             Ok(()) => self.is_harmless(step, write),
             Err(Fault::Retry(_)) => is_container || (is_refusal && is_before_decision),
-            Err(Fault::Poisoned) => !(is_container || is_refusal && is_before_decision),
+            Err(Fault::Poisoned) => !(is_container || (is_refusal && is_before_decision)),
             Err(_) => false,
         };
         match answer {

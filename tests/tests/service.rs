@@ -16,9 +16,9 @@ use cartulaire_engine::fault::{Fault, Retry};
 use cartulaire_engine::ports::{Child, CreateError, Prepared, ReadError, Staging, Store};
 use cartulaire_engine::service::{Milestones, Service};
 use cartulaire_formats::journal::{EventType, Outcome};
-use cartulaire_formats::layout::{ObjectName, SequenceNumber};
+use cartulaire_formats::layout::{EvidenceAlgorithm, ObjectName, SealNumber, SequenceNumber};
 use cartulaire_tests::rig::{Rig, World, tenant};
-use cartulaire_tests::sim::SimStore;
+use cartulaire_tests::sim::{AuthorityFault, SimAuthority, SimStore};
 
 /// Long enough for the slowest machine; nothing waits as long unless it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -339,4 +339,31 @@ fn a_period_is_waited_for_and_a_service_at_rest_stops_at_once() {
     let begun = Instant::now();
     drop(service);
     assert!(begun.elapsed() < PATIENCE);
+}
+
+#[test]
+fn an_authority_that_is_down_for_one_tree_delays_no_token_of_the_other() {
+    let mut world = World::new(41);
+    let up = Arc::new(SimAuthority::new("up", 1, world.truth.clone()));
+    let down = Arc::new(SimAuthority::new("down", 2, world.truth.clone()));
+    down.set_fault(Some(AuthorityFault::Down));
+    (world.stampers, world.stampers_sha512) = (vec![up], vec![Arc::clone(&down)]);
+    let mut rig = world.open().unwrap();
+    rig.create_tenant("kerlouan").unwrap();
+    for transfer in ["T-1", "T-2", "T-3"] {
+        rig.deposit("kerlouan", transfer, &[("a.txt", transfer.as_bytes())]).unwrap();
+        rig.writers.sealer.seal().unwrap().unwrap();
+    }
+    let service = Service::start(Arc::clone(&rig.archive), rig.writers, PERIOD);
+    let oldest = |algorithm| rig.archive.index().oldest_unattested(algorithm, SealNumber(0)).unwrap();
+    let began = Instant::now();
+    while oldest(EvidenceAlgorithm::Sha256).is_some() {
+        assert!(began.elapsed() < PATIENCE, "the tree whose authority answers is not attested");
+        std::thread::sleep(PERIOD);
+    }
+    assert_eq!(oldest(EvidenceAlgorithm::Sha512), Some(SealNumber(0)));
+    assert_eq!(service.milestones().attested_seals, 0, "a seal is attested once every tree of it is");
+    down.set_fault(None);
+    assert!(service.wait_until(PATIENCE, |m| m.attested_seals >= 3));
+    assert_eq!(oldest(EvidenceAlgorithm::Sha512), None);
 }
