@@ -94,6 +94,9 @@ pub enum DamageKind {
     /// A journal entry and what lies beside it disagree.
     #[error("does not hold what its journal entry says")]
     Entry,
+    /// The archive was begun with another log key than the configured one.
+    #[error("says that this log has another key: configure the one that it was begun with")]
+    LogKey,
     /// The store ends before what the index knows: an older copy was put in its place.
     #[error(
         "the store has been rolled back: the index knows later commits; restore the store, or run `cartulaire rebuild --accept-rollback` if the loss is understood"

@@ -34,9 +34,21 @@ const SWEEP_MILLIS: i64 = 2 * 24 * 3_600 * 1_000;
 
 /// Brings the index to the store's end and completes the copies.
 pub(crate) fn recover(archive: &Archive, progress: &mut dyn FnMut(Progress)) -> Result<(), Fault> {
+    check_log_key(archive)?;
     follow_commits(archive, progress)?;
     follow_seals(archive, progress)?;
     complete_certificates(archive)
+}
+
+/// Refuses a key that the log was not begun with, before it signs anything.
+fn check_log_key(archive: &Archive) -> Result<(), Fault> {
+    // What is wrong with that commit itself is for who follows it, and for the audit, to say.
+    let Ok(Some((first, _))) = read_commit(archive, CommitNumber(0)) else { return Ok(()) };
+    let begun = first.entries.first().and_then(|(entry, _)| entry.facts.get("log_key"));
+    if begun == Some(&archive.key().to_string()) {
+        return Ok(());
+    }
+    Err(Damage::new(layout::commit(CommitNumber(0)), DamageKind::LogKey).into())
 }
 
 /// Writes what a new archive begins with, or journals that the old one was opened; then sweeps.

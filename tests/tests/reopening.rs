@@ -13,8 +13,8 @@ use cartulaire_engine::fault::{Damage, DamageKind, Fault, Retry};
 use cartulaire_engine::ports::{Child, CreateError, Prepared, ReadError, Staging, Store};
 use cartulaire_formats::journal::{EventType, Outcome};
 use cartulaire_formats::layout::{self, CommitNumber, EvidenceAlgorithm, ObjectName, SealNumber};
-use cartulaire_tests::rig::{Rig, World, index_folder, tenant};
-use cartulaire_tests::sim::{ReadFault, SimStore};
+use cartulaire_tests::rig::{ORIGIN, Rig, World, index_folder, tenant};
+use cartulaire_tests::sim::{ReadFault, SimSigner, SimStore};
 
 fn large() -> Vec<u8> {
     (0..1_200_000_u32).map(|i| (i / 7) as u8).collect()
@@ -364,4 +364,19 @@ fn an_orphan_made_while_the_clock_was_behind_is_swept() {
     drop(rig);
     drop(world.open().unwrap());
     assert_eq!(world.store.live().get(&orphan), None);
+}
+
+#[test]
+fn a_log_is_never_continued_with_another_key() {
+    let world = World::new(19);
+    let mut rig = world.open().unwrap();
+    rig.create_tenant("kerlouan").unwrap();
+    drop(rig);
+    let before = world.store.live();
+    let mut ports = world.ports(Arc::new(world.store.clone()));
+    ports.signer = Arc::new(SimSigner::new(ORIGIN, [8; 32]));
+    let refused = Archive::open(ports, world.index.path(), &mut |_| ());
+    let expected = Damage { object: "commits/000.tar".into(), kind: DamageKind::LogKey };
+    assert_eq!(damage(refused), expected);
+    assert_eq!(world.store.live(), before);
 }
