@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::statistics::Round;
+use crate::statistics::{Round, cpu_used};
 use crate::workspace::BenchError;
 
 /// Runs `operation` from `depositors` threads for about `length`.
@@ -38,7 +38,7 @@ pub fn closed_loop(
         start.wait();
         std::thread::sleep(length / 10);
         counting.store(true, Ordering::Relaxed);
-        let began = Instant::now();
+        let (began, cpu) = (Instant::now(), cpu_used());
         std::thread::sleep(length);
         stop.store(true, Ordering::Relaxed);
         let mut all = Vec::new();
@@ -46,6 +46,6 @@ pub fn closed_loop(
             let latencies: Result<_, BenchError> = thread.join().expect("depositors do not panic");
             all.extend::<Vec<Duration>>(latencies?);
         }
-        Ok(Round::new(all, began.elapsed()))
+        Ok(Round::new(all, began.elapsed(), cpu_used().saturating_sub(cpu)))
     })
 }

@@ -61,6 +61,10 @@ fn measure(
     let ratio = Figure::of(ours.iter().zip(&limits).map(|(o, l)| o.rate / l.rate));
     let row = Row::new("in process", case.clone(), "deposits/s", rates(&ours), Promise::COMMITTED);
     report.row(&row.against(limit.value, ratio.value));
+    let cpu = |rounds: &[Round]| Figure::of(rounds.iter().map(|r| r.cpu_us));
+    let (value, least) = (cpu(&ours), cpu(&limits));
+    let row = Row::new("in process cpu", case.clone(), "us/deposit", value, Promise::COMMITTED);
+    report.row(&row.against(least.value, value.value / least.value));
     for (bench, percent) in [("in process p50", 50.0), ("in process p99", 99.0)] {
         let at = |rounds: &[Round]| Figure::of(rounds.iter().map(|r| r.percentile_ms(percent)));
         let (value, limit) = (at(&ours), at(&limits));
@@ -70,10 +74,13 @@ fn measure(
     Ok(())
 }
 
+/// The product's default: sealing goes on while deposits are measured.
+const SEAL_PERIOD: Duration = Duration::from_secs(1);
+
 /// One round in process.
 pub fn round(place: &Workspace, payloads: &Payloads, depositors: usize, length: Duration) -> Result<Round, BenchError> {
     let folder = place.folder()?;
-    let bench = Bench::open(folder.path(), Authorities::default(), Duration::from_secs(3600))?;
+    let bench = Bench::open(folder.path(), Authorities::default(), SEAL_PERIOD)?;
     closed_loop(depositors, length, || bench.deposit(payloads).map(drop))
 }
 

@@ -5,6 +5,7 @@
 
 mod closed_loop;
 mod deposits;
+mod evidence;
 mod http;
 mod naive;
 mod options;
@@ -43,6 +44,9 @@ fn run(options: &Options, report: &mut Report) -> Result<(), workspace::BenchErr
     }
     if options.wants("proofs") {
         proofs::run(options, &place, report)?;
+    }
+    if options.wants("evidence") {
+        evidence::run(options, report);
     }
     if options.wants("naive") {
         naive::run(options, &place, report)?;

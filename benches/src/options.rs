@@ -30,7 +30,7 @@ pub struct Options {
     /// Sizes of a document in KiB; several separated by commas.
     #[arg(long, value_delimiter = ',', default_values_t = [4, 64, 1024])]
     pub kib: Vec<usize>,
-    /// Which benches: deposits, http, proofs, naive. Default: all.
+    /// Which benches: deposits, http, proofs, evidence, naive. Default: all.
     pub benches: Vec<String>,
 }
 

@@ -77,7 +77,7 @@ fn latency(bench: &Bench, payloads: &Payloads, waits: usize, report: &mut Report
         wait_attested(bench, deposit.entry.seq)?;
         took.push(answered.elapsed());
     }
-    let round = Round::new(took, Duration::from_secs(1));
+    let round = Round::new(took, Duration::from_secs(1), Duration::ZERO);
     let case = "answer to attested".to_owned();
     for (bench, percent) in [("proof wait p50", 50.0), ("proof wait p99", 99.0)] {
         let value = Figure::of([round.percentile_ms(percent)]);

@@ -22,6 +22,8 @@ impl Promise {
     pub const COMMITTED: Self = Self { acked_durable: true, chained: true, proof_ready: false, stamped: false };
     /// Durable, in the log, provable and time-stamped.
     pub const STAMPED: Self = Self { acked_durable: true, chained: true, proof_ready: true, stamped: true };
+    /// Arithmetic in memory.
+    pub const NONE: Self = Self { acked_durable: false, chained: false, proof_ready: false, stamped: false };
     /// Durable and nothing else.
     pub const DURABLE: Self = Self { acked_durable: true, chained: false, proof_ready: false, stamped: false };
 }

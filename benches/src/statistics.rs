@@ -9,13 +9,17 @@ pub struct Round {
     pub rate: f64,
     /// How long each took, sorted.
     pub latencies: Vec<Duration>,
+    /// Processor time of the whole process for each, in microseconds: what a busy neighbour disturbs least.
+    pub cpu_us: f64,
 }
 
 impl Round {
     /// - `took`: from the first operation's start to the last one's end.
-    pub fn new(mut latencies: Vec<Duration>, took: Duration) -> Self {
+    /// - `cpu`: processor time that the process used meanwhile.
+    pub fn new(mut latencies: Vec<Duration>, took: Duration, cpu: Duration) -> Self {
         latencies.sort_unstable();
-        Self { rate: latencies.len() as f64 / took.as_secs_f64(), latencies }
+        let cpu_us = cpu.as_secs_f64() * 1e6 / latencies.len() as f64;
+        Self { rate: latencies.len() as f64 / took.as_secs_f64(), latencies, cpu_us }
     }
 
     /// The latency, in milliseconds, that `percent` of the operations do not exceed.
@@ -24,6 +28,15 @@ impl Round {
         let at = rank.saturating_sub(1).min(self.latencies.len().saturating_sub(1));
         self.latencies.get(at).map_or(f64::NAN, |l| l.as_secs_f64() * 1e3)
     }
+}
+
+/// Processor time that the process has used, to the hundredth of a second that the kernel counts in.
+pub fn cpu_used() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The second field is the program's name in parentheses and may hold anything.
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
+    let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 /// The median of some rounds, with the lowest and the highest.
@@ -60,7 +73,8 @@ mod tests {
 
     #[test]
     fn percentiles_are_of_the_nearest_rank() {
-        let round = Round::new((1..=100).rev().map(Duration::from_millis).collect(), Duration::from_secs(2));
+        let round =
+            Round::new((1..=100).rev().map(Duration::from_millis).collect(), Duration::from_secs(2), Duration::ZERO);
         let found = [50.0, 99.0, 100.0].map(|p| round.percentile_ms(p));
         assert_eq!((round.rate, found), (50.0, [50.0, 99.0, 100.0]));
     }
