@@ -1,12 +1,12 @@
 //! The naive peer: what a careful team writes in a week. Each document is a file, synced and renamed into place, its
 //! folder synced; then a row in PostgreSQL whose hash covers the row before, in a transaction that locks the chain's head.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use cartulaire_formats::hash::Sha256Digest;
 use postgres::{Client, Config, NoTls};
@@ -26,7 +26,7 @@ const KIB: usize = 64;
 
 /// The chain: one head row that every insert locks.
 const SCHEMA: &str = "
-    CREATE TABLE head (only boolean PRIMARY KEY DEFAULT true, hash bytea NOT NULL);
+    CREATE TABLE head (single boolean PRIMARY KEY DEFAULT true, hash bytea NOT NULL);
     CREATE TABLE journal (seq bigserial PRIMARY KEY, at timestamptz DEFAULT now(), digest bytea, prev bytea, hash bytea);
     INSERT INTO head (hash) VALUES (''::bytea);
     CREATE FUNCTION deposit(d bytea) RETURNS void LANGUAGE plpgsql AS $$
@@ -71,11 +71,6 @@ pub fn run(options: &Options, place: &Workspace, report: &mut Report) -> Result<
     Ok(())
 }
 
-thread_local! {
-    /// Each depositor's connection.
-    static CLIENT: RefCell<Option<(PathBuf, Client)>> = const { RefCell::new(None) };
-}
-
 fn deposit(server: &Server, folder: &Path, files: &AtomicU64, payloads: &Payloads) -> Result<(), BenchError> {
     let (stamp, rest) = payloads.next();
     let body = [&stamp, rest].concat();
@@ -87,19 +82,15 @@ fn deposit(server: &Server, folder: &Path, files: &AtomicU64, payloads: &Payload
     file.sync_all()?;
     std::fs::rename(&draft, folder.join(digest.to_string()))?;
     File::open(folder)?.sync_all()?;
-    CLIENT.with_borrow_mut(|kept| {
-        let mut client = match kept.take().filter(|(socket, _)| *socket == server.socket) {
-            Some((_, client)) => client,
-            None => server.connect()?,
-        };
-        client.execute("SELECT deposit($1)", &[&&digest.0[..]]).map_err(failed)?;
-        *kept = Some((server.socket.clone(), client));
-        Ok(())
-    })
+    let mut client = server.borrow()?;
+    client.execute("SELECT deposit($1)", &[&&digest.0[..]]).map_err(failed)?;
+    server.give_back(client);
+    Ok(())
 }
 
 fn failed(error: postgres::Error) -> BenchError {
-    BenchError::Answer(format!("PostgreSQL: {error}"))
+    let told = error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
+    BenchError::Answer(format!("PostgreSQL: {told}"))
 }
 
 /// Where PostgreSQL's programs are, if it is installed.
@@ -114,6 +105,8 @@ fn binaries() -> Option<PathBuf> {
 /// A PostgreSQL of the bench's own, on a socket in its own folder, with every setting that matters at its safe default.
 struct Server {
     socket: PathBuf,
+    /// Connections that nobody uses: as many as there were depositors at once.
+    idle: Mutex<Vec<Client>>,
     child: std::process::Child,
     _folder: tempfile::TempDir,
 }
@@ -139,7 +132,7 @@ impl Server {
             .stderr(std::process::Stdio::null())
             .stdout(std::process::Stdio::null())
             .spawn()?;
-        let server = Self { socket: folder.path().to_owned(), child, _folder: folder };
+        let server = Self { socket: folder.path().to_owned(), idle: Mutex::default(), child, _folder: folder };
         let mut client = server.wait()?;
         client.batch_execute(SCHEMA).map_err(failed)?;
         Ok(server)
@@ -155,6 +148,15 @@ impl Server {
             std::thread::sleep(std::time::Duration::from_millis(100));
         }
         Err(last.expect("a hundred failures"))
+    }
+
+    fn borrow(&self) -> Result<Client, BenchError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| self.connect(), Ok)
+    }
+
+    fn give_back(&self, client: Client) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(client);
     }
 
     fn connect(&self) -> Result<Client, BenchError> {

@@ -61,6 +61,9 @@ impl Index {
         options.set_compression_type(rocksdb::DBCompressionType::Lz4);
         options.set_write_buffer_size(WRITE_BUFFER_BYTES);
         options.set_max_write_buffer_number(3);
+        // Almost every look-up of a deposit is for what is not there: new objects, new transfers.
+        options.set_memtable_whole_key_filtering(true);
+        options.set_memtable_prefix_bloom_ratio(0.1);
         options.set_max_open_files(256);
         options.set_keep_log_file_num(4);
         let mut table = BlockBasedOptions::default();
